@@ -1,0 +1,157 @@
+/* idle.c: how much memory does a process keep when most of its threads have freed everything and sleep?
+ *
+ * 16 threads each allocate about 30 MB of mixed blocks, wait until all have, free everything, and sleep. The main
+ * thread goes on lightly for 1.5 seconds (a few hundred small blocks every 10 ms), then calls malloc_trim(0). No thread
+ * but the main one calls malloc after its frees. RSS is read from the kernel
+ *
+ *   full        when everything is allocated            freed    right after the last free
+ *   idle_1000   one second later                        idle     after 1.5 seconds
+ *   trimmed     after malloc_trim(0); a malloc without a malloc_trim of its own leaves this to glibc's, which finds
+ * nothing
+ *
+ * all in KiB. SCALE changes the memory of each thread, not the time. The run's wall time means nothing here.
+ *
+ * idle [SCALE [THREADS]] */
+#include "work.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEFAULT_THREADS = 16, USUAL_BYTES = 30000000, SIZE_LOW = 16, SIZE_HIGH = 16 * KIB };
+enum { TICKS_BEFORE_READING = 100, TICKS = 150, TICK_NANOSECONDS = 10 * 1000 * 1000, LIGHT_BLOCKS = 300 };
+
+struct worker {
+    uint64_t seed;
+    size_t budget; /* bytes to allocate */
+    uint64_t checksum;
+};
+
+static pthread_barrier_t all_full, may_free, all_freed, may_end;
+
+/* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
+static size_t resident_kib(void) {
+    char text[2048];
+    const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (length < 0)
+        fail("/proc/self/smaps_rollup: %s", strerror(errno));
+    close(file);
+    text[length] = '\0';
+    const char *line = strstr(text, "\nRss:");
+    if (line == NULL)
+        fail("/proc/self/smaps_rollup has no line 'Rss:'");
+    return strtoull(line + sizeof "\nRss:" - 1, NULL, 10);
+}
+
+/* Blocks are linked through themselves, so that the program holds no memory but the blocks. */
+struct block {
+    struct block *next;
+    size_t bytes;
+    unsigned char content[];
+};
+
+/* Allocate blocks until the budget is used up. returns: the first of the list; the rest in order of allocation. */
+static struct block *allocate_all(struct worker *worker) {
+    struct random_stream stream = random_from(worker->seed);
+    struct block *first = NULL, **last = &first;
+    for (size_t used = 0; used < worker->budget; last = &(*last)->next) {
+        const size_t bytes = random_inverse_square(&stream, SIZE_LOW, SIZE_HIGH);
+        struct block *block = take(sizeof *block + bytes);
+        block->next = NULL;
+        block->bytes = bytes;
+        fill(block->content, bytes, bytes);
+        used += sizeof *block + bytes;
+        worker->checksum = mix(worker->checksum, bytes);
+        *last = block;
+    }
+    return first;
+}
+
+static void free_all(struct block *block) {
+    while (block != NULL) {
+        struct block *const next = block->next;
+        check_fill(block->content, block->bytes, block->bytes);
+        free(block);
+        block = next;
+    }
+}
+
+static void *allocate_free_sleep(void *data) {
+    struct block *blocks = allocate_all(data);
+    pthread_barrier_wait(&all_full);
+    pthread_barrier_wait(&may_free);
+    free_all(blocks);
+    pthread_barrier_wait(&all_freed);
+    pthread_barrier_wait(&may_end); /* asleep until the main thread has read everything */
+    return NULL;
+}
+
+/* The light work of the main thread between two ticks of 10 ms. */
+static void go_on_lightly(struct random_stream *stream) {
+    void *blocks[LIGHT_BLOCKS];
+    size_t sizes[LIGHT_BLOCKS];
+    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
+        sizes[i] = random_between(stream, 16, 1000);
+        blocks[i] = take(sizes[i]);
+        fill(blocks[i], sizes[i], i);
+    }
+    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
+        check_fill(blocks[i], sizes[i], i);
+        free(blocks[i]);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = TICK_NANOSECONDS}, NULL);
+}
+
+/* What the kernel counts as resident, in KiB, at the moments named above. */
+struct readings {
+    size_t full, freed, idle_1000, idle, trimmed;
+};
+
+/* The main thread's part, from the moment when all threads have allocated. */
+static struct readings watch(void) {
+    struct readings resident;
+    struct random_stream stream = random_from(THREADS_MAX);
+    pthread_barrier_wait(&all_full);
+    resident.full = resident_kib();
+    pthread_barrier_wait(&may_free);
+    pthread_barrier_wait(&all_freed);
+    resident.freed = resident_kib();
+    for (int tick = 0; tick < TICKS; tick++) {
+        if (tick == TICKS_BEFORE_READING)
+            resident.idle_1000 = resident_kib();
+        go_on_lightly(&stream);
+    }
+    resident.idle = resident_kib();
+    (void)malloc_trim(0);
+    resident.trimmed = resident_kib();
+    pthread_barrier_wait(&may_end);
+    return resident;
+}
+
+int main(int count, char **values) {
+    static struct worker workers[THREADS_MAX];
+    pthread_t started[THREADS_MAX];
+    const size_t threads = argument(count, values, 2, DEFAULT_THREADS);
+    if (threads > THREADS_MAX)
+        fail("%zu threads: at most %d", threads, THREADS_MAX);
+    pthread_barrier_t *const barriers[] = {&all_full, &may_free, &all_freed, &may_end};
+    for (size_t i = 0; i < sizeof barriers / sizeof barriers[0]; i++)
+        pthread_barrier_init(barriers[i], NULL, (unsigned)threads + 1);
+    for (size_t i = 0; i < threads; i++) {
+        workers[i] = (struct worker){.seed = i, .budget = scaled(count, values, USUAL_BYTES)};
+        started[i] = start_thread(allocate_free_sleep, &workers[i]);
+    }
+    const struct readings resident = watch();
+    uint64_t checksum = 0;
+    for (size_t i = 0; i < threads; i++) {
+        join_thread(started[i]);
+        checksum = mix(checksum, workers[i].checksum);
+    }
+    print_result("idle", threads, checksum);
+    printf(" full_kib=%zu freed_kib=%zu idle_1000_kib=%zu idle_kib=%zu trimmed_kib=%zu", resident.full, resident.freed,
+           resident.idle_1000, resident.idle, resident.trimmed);
+    return finish();
+}

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""Measure Ashlar against other malloc libraries: every contestant, on every workload, interleaved.
+
+    bench/run.py [--build build] [--quick] [--repeats N] [--workloads "a b"] [--contestants "a b"] [--output DIRECTORY]
+    bench/run.py --report results.json        make the tables again from raw results
+
+The environment variables REPEATS, WORKLOADS and CONTESTANTS do the same; BENCH_RIVALS="name=/path.so[;NAME=VALUE] ..."
+adds contestants. The method is explained in docs/benchmarking.md. Exit status: 0 when every run succeeded, 1 when a
+contestant failed somewhere (the report says where), 2 when nothing could be measured.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import contestants
+import host
+import results
+import workloads
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LEAST_REPEATS, QUICK_REPEATS, TIMEOUT_SECONDS = 10, 5, 300
+
+
+class CannotMeasure(Exception):
+    """Something outside the contest is missing or wrong."""
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Measure malloc libraries against each other, interleaved.")
+    given = os.environ.get
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build directory (default: build)")
+    parser.add_argument("--output", type=pathlib.Path, help="directory of the results (default: in the build)")
+    parser.add_argument("--repeats", type=int, default=int(given("REPEATS") or 0), help="rounds (default: 10)")
+    parser.add_argument("--workloads", default=given("WORKLOADS") or "", help="names in one argument (default: all)")
+    parser.add_argument("--contestants", default=given("CONTESTANTS") or "", help="names (default: all present)")
+    parser.add_argument("--seed", type=int, help="of the order of runs (default: from the clock)")
+    parser.add_argument("--quick", action="store_true", help="half the work, 5 repeats: about a quarter of the time")
+    parser.add_argument("--scale", type=int, help="work of each run in percent of the usual")
+    parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
+    parser.add_argument("--report", type=pathlib.Path, metavar="JSON", help="only make the tables from raw results")
+    arguments = parser.parse_args()
+    arguments.repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else LEAST_REPEATS)
+    arguments.scale = arguments.scale or (workloads.QUICK_SCALE if arguments.quick else 100)
+    if arguments.seed is None:
+        arguments.seed = time.time_ns() % 2**32
+    return arguments
+
+
+def remark(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def build_programs(build):
+    """Build launcher and workloads, as a part of the whole build where they are one, else alone. returns: where."""
+    programs = build / "bench"
+    part_of_whole = (programs / "cmake_install.cmake").exists() and not (programs / "CMakeCache.txt").exists()
+    if part_of_whole:
+        steps = [["cmake", "--build", str(build), "--target", "bench_programs"]]
+    else:
+        steps = [["cmake", "-S", str(ROOT / "bench"), "-B", str(programs)], ["cmake", "--build", str(programs)]]
+    for step in steps:
+        done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            raise CannotMeasure(f"{shlex.join(step)} failed:\n{done.stdout}")
+    return programs
+
+
+def choose(available, wanted_text, kind):
+    """The names in `wanted_text`, in the order of `available`; all of them when it is empty."""
+    wanted = wanted_text.split() or list(available)
+    for name in wanted:
+        if name not in available:
+            raise CannotMeasure(f"no {kind} '{name}'; there are: {' '.join(available)}")
+    return [name for name in available if name in wanted]
+
+
+def base_environment(scratch):
+    """What every program gets: nothing of the caller's environment, which might hold options of some malloc."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": str(scratch), "TMPDIR": str(scratch)}
+
+
+# ---- One run ---------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Runner:
+    """Runs one workload under one contestant by the launcher, and checks the result against the reference's."""
+
+    launcher: pathlib.Path
+    environment: dict
+    processor: int  # where single-threaded workloads are pinned
+    broken: dict    # pairs of names that are not to be run, and why
+    expected: dict = dataclasses.field(default_factory=dict)  # workload name: the result of its first run
+
+    def run(self, workload, contestant):
+        """One entry of the raw results. A failed run has a text in "failure" and no figures that count."""
+        if (workload.name, contestant.name) in self.broken:
+            return self.refuse(workload, contestant)
+        run = {"workload": workload.name, "contestant": contestant.name, "failure": None, "measured": {}}
+        if workload.output:
+            workload.output.unlink(missing_ok=True)
+        report, output, error = self._launch(workload, contestant)
+        run |= report
+        if "exit" not in report and "signal" not in report:
+            run["failure"] = error or "the launcher reported nothing"
+        elif report.get("exit") != 0:
+            run["failure"] = f"{_ending(report)}: {error[-300:]}" if error else _ending(report)
+        else:
+            result, run["measured"] = workloads.split_output(output)
+            if workload.output:
+                result += f" output={host.digest(workload.output)}"
+            run["result"] = result
+            if self.expected.setdefault(workload.name, result) != result:
+                run["failure"] = f"wrong result: {result[:200]}"
+        return run
+
+    def refuse(self, workload, contestant):
+        """The entry of a pair that failed before the first round: it is not run again."""
+        reason = self.broken[workload.name, contestant.name]
+        return {"workload": workload.name, "contestant": contestant.name, "measured": {},
+                "failure": f"already in a short run: {reason}"}
+
+    def _command(self, workload, contestant, report):
+        command = [str(self.launcher), "--report", str(report)]
+        if contestant.library:
+            command += ["--preload", contestant.library]
+        if workload.threads == 1:
+            command += ["--cpu", str(self.processor)]
+        return command + ["--", *workload.command]
+
+    def _launch(self, workload, contestant):
+        """returns: (the launcher's report, stdout, stderr or a message)."""
+        environment = self.environment | workload.environment | contestant.environment
+        reader, writer = os.pipe()
+        try:
+            process = subprocess.Popen(self._command(workload, contestant, writer), env=environment,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       text=True, errors="replace", pass_fds=(writer,), start_new_session=True)
+        finally:
+            os.close(writer)
+        with os.fdopen(reader) as report:
+            try:
+                output, error = process.communicate(timeout=TIMEOUT_SECONDS)
+            except BaseException as interruption:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                if isinstance(interruption, subprocess.TimeoutExpired):
+                    return {}, "", f"killed after {TIMEOUT_SECONDS} seconds"
+                raise
+            fields = dict(field.split("=") for field in report.read().split())
+        return {name: int(value) for name, value in fields.items()}, output, " ".join(error.split())
+
+
+def _ending(report):
+    if "signal" in report:
+        return f"killed by {signal.Signals(report['signal']).name}"
+    return f"exit status {report['exit']}"
+
+
+# ---- All runs --------------------------------------------------------------------------------------------------------
+
+
+class Progress:
+    """A bar on a terminal; elsewhere one line a round."""
+
+    WIDTH = 30
+
+    def __init__(self, total):
+        self.total, self.done, self.start = total, 0, time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def show(self, round_number, workload, contestant):
+        if not self.terminal:
+            return
+        filled = self.WIDTH * self.done // self.total
+        left = ""
+        if self.done:
+            seconds = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+            left = f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
+        text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] round {round_number}  {workload}, {contestant}  {left}"
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    def advance(self):
+        self.done += 1
+
+    def end_round(self, round_number, rounds):
+        if not self.terminal:
+            remark(f"round {round_number} of {rounds} done, {time.monotonic() - self.start:.0f} s")
+
+    def end(self):
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def prove_all(ready, players, environment):
+    """Every pair of program and contestant must show that the preload takes effect. Raises CannotMeasure.
+
+    returns: the pairs (workload name, contestant name) that failed already in this short run, each with the reason.
+    """
+    outcomes, broken = {}, {}
+    for workload in ready:
+        for contestant in players:
+            pair = workload.proof[0], contestant.library, *contestant.environment.items()
+            try:
+                if pair not in outcomes:
+                    outcomes[pair] = contestants.prove(contestant, workload.proof, environment | workload.environment)
+            except contestants.NotInEffect as reason:
+                raise CannotMeasure(f"{contestant.name} does not serve {workload.name}: {reason}") from None
+            if outcomes[pair]:
+                broken[workload.name, contestant.name] = outcomes[pair]
+    return broken
+
+
+def settle_results(ready, reference, runner):
+    """Run every workload once under the reference, uncounted: its results are what all others must give."""
+    for workload in ready:
+        run = runner.run(workload, reference)
+        if run["failure"]:
+            raise CannotMeasure(f"{workload.name} fails with {reference.name}, the reference: {run['failure']}")
+
+
+def measure(raw, ready, players, runner, save):
+    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time."""
+    order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
+    progress = Progress(rounds * len(ready) * len(players))
+    for round_number in range(1, rounds + 1):
+        for workload in ready:
+            for contestant in order.sample(players, len(players)):
+                progress.show(round_number, workload.name, contestant.name)
+                raw["runs"].append({"round": round_number} | runner.run(workload, contestant))
+                progress.advance()
+        save()
+        progress.end_round(round_number, rounds)
+    progress.end()
+    raw["complete"] = True
+
+
+def write_results(raw, directory):
+    """results.json, replaced as a whole, and the tables beside it. returns: the report."""
+    directory.mkdir(parents=True, exist_ok=True)
+    fresh = directory / "results.json.new"
+    fresh.write_text(json.dumps(raw, indent=1) + "\n")
+    fresh.replace(directory / "results.json")
+    report = results.Results(raw).report()
+    (directory / "results.md").write_text(report)
+    return report
+
+
+def describe(workload):
+    return {"name": workload.name, "question": workload.question, "command": list(workload.command),
+            "threads": workload.threads, "judges_time": workload.judges_time, "judges_memory": workload.judges_memory}
+
+
+def bench(arguments, scratch):
+    """Measure everything asked for. returns: exit status."""
+    found, remarks = contestants.find_contestants(arguments.build, os.environ.get("BENCH_RIVALS", ""))
+    chosen = choose([contestant.name for contestant in found], arguments.contestants, "contestant")
+    wanted = choose(workloads.names(), arguments.workloads, "workload")
+    if arguments.list:
+        print("workloads:", *wanted, "\ncontestants:", *chosen)
+        return 0
+    players = [contestant for contestant in found if contestant.name in chosen]
+    programs = build_programs(arguments.build)
+    processors = sorted(os.sched_getaffinity(0))
+    settings = workloads.Settings(programs, scratch, max(2, len(processors)), arguments.scale)
+    ready, more_remarks = workloads.prepare(wanted, settings)
+    for text in remarks + more_remarks:
+        remark(text)
+    environment = base_environment(scratch)
+    remark("checking that every preload takes effect")
+    broken = prove_all(ready, players, environment)
+    remark(f"every preload takes effect; {len(ready)} workloads, {len(players)} contestants, "
+           f"{arguments.repeats} rounds, seed {arguments.seed}")
+    raw = {
+        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks + more_remarks,
+        "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
+                     "seed": arguments.seed, "command": shlex.join(sys.argv)},
+        "contestants": [{"name": contestant.name, "environment": contestant.environment}
+                        | host.describe_library(contestant.library) for contestant in players],
+        "workloads": [describe(workload) for workload in ready], "runs": [],
+    }
+    if raw["host"]["load_at_start"][0] > 0.5:
+        remark(f"the machine is busy (load {raw['host']['load_at_start'][0]:.2f}): the intervals will be wide")
+    output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")
+    runner = Runner(programs / "launcher", environment, processors[-1], broken)
+    settle_results(ready, players[0], runner)
+    try:
+        measure(raw, ready, players, runner, lambda: write_results(raw, output))
+    except KeyboardInterrupt:
+        remark("interrupted; what was measured so far is kept")
+    raw["host"]["stolen_ticks_at_end"] = host.stolen_ticks()
+    print(write_results(raw, output))
+    remark(f"raw results and tables are in {output}")
+    return 1 if any(run["failure"] for run in raw["runs"]) or not raw["complete"] else 0
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        if arguments.report:
+            print(results.Results(json.loads(arguments.report.read_text())).report(), end="")
+            return 0
+        with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as scratch:
+            return bench(arguments, pathlib.Path(scratch))
+    except (CannotMeasure, ValueError) as reason:
+        remark(str(reason))
+        return 2
+    except KeyboardInterrupt:
+        remark("interrupted before the first round")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

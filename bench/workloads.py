@@ -1,0 +1,157 @@
+"""The table of workloads: what each one asks, how it is run, and what of it is judged.
+
+Our own programs take SCALE (a percentage) and THREADS; the real programs get inputs that are made for the run. Every
+command prints a result that depends on the work alone, so that all contestants must print the same.
+"""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import subprocess
+
+import inputs
+
+HERE = pathlib.Path(__file__).resolve().parent
+QUICK_SCALE = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the commands depend on."""
+
+    programs: pathlib.Path  # where our own programs are built
+    scratch: pathlib.Path   # for the inputs and outputs of real programs
+    threads: int            # for workloads with "many" threads, at least 2
+    scale: int              # percentage of the usual work
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """One row of the bench, ready to run."""
+
+    name: str
+    question: str
+    command: tuple
+    proof: tuple                # a short run of the same program, for the proof that the preload took effect
+    threads: int = 1            # 1: pinned to one processor
+    judges_time: bool = True    # counts in the geometric mean of time
+    judges_memory: bool = True  # counts in the geometric mean of peak RSS
+    output: pathlib.Path | None = None  # a file whose content is part of the result
+    environment: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Own:
+    """A program of ours. `arguments` follow the scale; "THREADS" stands for `threads`, "MANY" for one a processor."""
+
+    name: str
+    question: str
+    program: str
+    threads: int | str = 1
+    arguments: tuple = ("THREADS",)
+    factor: int = 1  # of the scale
+    fixed: bool = False  # always at the usual scale: its result is an amount, and targets are set for that amount
+    judges_time: bool = True
+    judges_memory: bool = True
+
+    def prepare(self, settings):
+        threads = settings.threads if self.threads == "MANY" else self.threads
+        program = str(settings.programs / self.program)
+        tail = tuple(str(threads if argument == "THREADS" else argument) for argument in self.arguments)
+        scale = 100 if self.fixed else settings.scale * self.factor
+        return Workload(self.name, self.question, (program, str(scale), *tail), (program, "1", *tail), threads,
+                        self.judges_time, self.judges_memory)
+
+
+_OWN = (
+    _Own("factor", "tiny short-lived objects: big-integer factoring", "factor", arguments=()),
+    _Own("batches", "batches of small blocks, freed in reverse or oldest first", "batches"),
+    _Own("batches_threads", "the same on every processor", "batches", "MANY"),
+    _Own("random_pareto", "random replacement in 2^18 slots, Pareto sizes", "random_pareto"),
+    _Own("random_pareto_threads", "the same on every processor", "random_pareto", "MANY"),
+    _Own("server", "workers hand their blocks to successors that start before they end", "server", "MANY"),
+    _Own("producer_consumer", "pure producers and pure consumers of 64-byte blocks", "producer_consumer", "MANY"),
+    _Own("mixed_cross", "8 to 16000 bytes, one in four freed by another thread", "mixed_cross", "MANY"),
+    _Own("medium", "4 to 32 KiB per thread, written in full", "medium", "MANY"),
+    _Own("medium_tiny", "4 bytes to 32 KiB, nearly all tiny, written in full", "medium", "MANY",
+         arguments=("THREADS", 4, 32768), factor=7),
+    _Own("churn", "threads made anew all the time, with survivors in a shared table", "churn", "MANY"),
+    _Own("large", "5 to 25 MiB, 20 live, written in full", "large", arguments=()),
+    _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1)),
+    _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2)),
+    # No contest, but a yardstick for the two above: one malloc of the final size, touched.
+    _Own("touch_double", "what touching 1 GiB costs", "realloc_growth", arguments=(1024, 3), judges_time=False,
+         judges_memory=False),
+    _Own("touch_step", "what touching 400 MiB costs", "realloc_growth", arguments=(400, 3), judges_time=False,
+         judges_memory=False),
+    _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
+    _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
+    _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False),
+)
+
+
+def _cc1(settings):
+    """The C compiler proper on a large file; its assembly must be the same with every malloc."""
+    gcc = shutil.which("gcc")
+    found = subprocess.run([gcc, "-print-prog-name=cc1"], capture_output=True, text=True, check=True) if gcc else None
+    compiler = found.stdout.strip() if found else ""
+    if not pathlib.Path(compiler).is_file():
+        return None
+    source, small, output = (settings.scratch / name for name in ("large.c", "small.c", "large.s"))
+    source.write_text(inputs.c_source(2 + settings.scale * 7 // 10))
+    small.write_text(inputs.c_source(2))
+    options = (compiler, "-quiet", "-O1", "-w", "-frandom-seed=0")
+    return Workload("cc1", "gcc's C compiler, -O1, on a large file", (*options, str(source), "-o", str(output)),
+                    (*options, str(small), "-o", "/dev/null"), output=output)
+
+
+def _python3(settings):
+    """Debian's own interpreter: another one in the PATH may be a script, or carry its own malloc."""
+    python = "/usr/bin/python3"
+    if not pathlib.Path(python).exists():
+        return None
+    script = str(HERE / "objects.py")
+    return Workload("python3", "objects, dictionaries, JSON; PYTHONMALLOC=malloc",
+                    (python, script, str(settings.scale)), (python, script, "1"),
+                    environment={"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0"})
+
+
+def _sqlite3(settings):
+    program = shutil.which("sqlite3", path="/usr/bin:/bin")
+    if program is None:
+        return None
+    script, small = settings.scratch / "large.sql", settings.scratch / "small.sql"
+    script.write_text(inputs.sql_script(600 * settings.scale))
+    small.write_text(inputs.sql_script(100))
+    return Workload("sqlite3", "a database in memory", (program, "-batch", ":memory:", f".read {script}"),
+                    (program, "-batch", ":memory:", f".read {small}"))
+
+
+_REAL = {"cc1": (_cc1, "gcc"), "python3": (_python3, "python3"), "sqlite3": (_sqlite3, "sqlite3")}
+
+
+def names():
+    """Every workload's name, in order."""
+    return [own.name for own in _OWN] + list(_REAL)
+
+
+def prepare(wanted, settings):
+    """The workloads of these names, ready to run. returns: (workloads, remarks about those that are missing)."""
+    ready, remarks = [own.prepare(settings) for own in _OWN if own.name in wanted], []
+    for name, (make, package) in _REAL.items():
+        workload = make(settings) if name in wanted else None
+        if workload:
+            ready.append(workload)
+        elif name in wanted:
+            remarks.append(f"{name} is left out: not installed (Debian package {package})")
+    return ready, remarks
+
+
+# Values that a program measures about itself end in _kib; everything else in its output is the result.
+MEASURED = re.compile(r" (\w+_kib)=(\d+)")
+
+
+def split_output(text):
+    """returns: (result that must be the same for all, values that were measured) of a program's output."""
+    return MEASURED.sub("", text).strip(), {name: int(value) for name, value in MEASURED.findall(text)}

@@ -1,0 +1,9 @@
+/* commands.h: the subcommands of `ashlar`, each in its own cmd_*.c.
+ *
+ * Each is called as main would be: argv[0] is its name, the exit status is its result. */
+#ifndef ASHLAR_CLI_COMMANDS_H
+#define ASHLAR_CLI_COMMANDS_H
+
+int cmd_run(int argc, char **argv);
+
+#endif

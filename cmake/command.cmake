@@ -1,0 +1,23 @@
+# The command `ashlar`, and the object that `ashlar run` preloads beside the library.
+#
+# The command sees the public header and the layout of the page in which a process leaves its figures. The status object
+# is not linked with the library: it finds the functions it asks by weak reference, in whatever process it wakes up.
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)    # writes JSON
+pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)      # tells what a program is before it is run
+
+file(GLOB command_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
+add_executable(ashlar_command ${command_sources})
+set_target_properties(ashlar_command PROPERTIES OUTPUT_NAME ashlar)
+target_link_libraries(ashlar_command PRIVATE ashlar_flags ashlar_sanitizer PkgConfig::JANSSON PkgConfig::LIBELF)
+target_compile_options(ashlar_command PRIVATE -Wshadow -O2 -g)
+target_include_directories(ashlar_command PRIVATE ${PROJECT_SOURCE_DIR}/include)
+
+file(GLOB status_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/status/*.c)
+add_library(ashlar_status MODULE ${status_sources})
+set_target_properties(ashlar_status PROPERTIES OUTPUT_NAME ashlar-status C_VISIBILITY_PRESET hidden)
+target_link_libraries(ashlar_status PRIVATE ashlar_flags ashlar_trap)
+target_compile_options(ashlar_status PRIVATE -Wshadow -O2 -g)
+target_include_directories(ashlar_status PRIVATE ${PROJECT_SOURCE_DIR}/include)
+target_link_options(ashlar_status PRIVATE -static-libgcc -Wl,-z,now -Wl,-z,relro -Wl,-z,noseparate-code)

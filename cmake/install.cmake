@@ -1,0 +1,22 @@
+# make install: header, libraries, command, pkg-config file, CMake package.
+
+include(CMakePackageConfigHelpers)
+
+install(FILES ${PROJECT_SOURCE_DIR}/include/ashlar.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS ashlar ashlar_static EXPORT ashlar
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(ASHLAR_COMMAND)
+  install(TARGETS ashlar_command ashlar_status
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
+
+configure_file(${PROJECT_SOURCE_DIR}/cmake/ashlar.pc.in ashlar.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/ashlar.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/ashlar)
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/ashlarConfig.cmake.in ashlarConfig.cmake
+  INSTALL_DESTINATION ${package_directory} NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(ashlarConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(EXPORT ashlar NAMESPACE ashlar:: FILE ashlarTargets.cmake DESTINATION ${package_directory})
+install(FILES ${PROJECT_BINARY_DIR}/ashlarConfig.cmake ${PROJECT_BINARY_DIR}/ashlarConfigVersion.cmake
+  DESTINATION ${package_directory})

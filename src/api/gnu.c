@@ -1,0 +1,181 @@
+/* gnu.c: the GNU functions that look at the heap or tune it. source: malloc_usable_size(3), mallinfo(3), mallopt(3),
+ * malloc_trim(3), malloc_stats(3), malloc_info(3). */
+#include "api/api.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+
+EXPORT size_t ashlar_usable_size(const void *address)
+{
+    if (address == NULL)
+        return 0;
+    api_ready();
+    const struct heap_block block = heap_find(address, "malloc_usable_size");
+
+    return block.kind != BLOCK_FOREIGN ? block.bytes : foreign_usable_size(address);
+}
+
+EXPORT size_t ashlar_good_size(size_t bytes)
+{
+    return heap_good_size(bytes, BLOCK_ALIGN);
+}
+
+EXPORT size_t ashlar_purge(void)
+{
+    api_ready();
+    heap_settle();
+    return page_purge_all();
+}
+
+#if ASHLAR_OVERRIDE
+
+/* glibc's declaration takes a pointer to non-const. */
+EXPORT size_t malloc_usable_size(void *address)
+{
+    return ashlar_usable_size(address);
+}
+
+/* "Ordinary" blocks are those below 128 KiB, as with glibc's default threshold; larger ones count as mapped. */
+EXPORT struct mallinfo2 mallinfo2(void)
+{
+    struct ashlar_stats stats;
+
+    api_ready();
+    prof_stats(&stats);
+    const size_t large_bytes = stats.large_live_bytes - stats.middle_live_bytes + stats.huge_live_bytes;
+
+    return (struct mallinfo2){
+        .arena = stats.mapped_bytes - stats.huge_live_bytes,
+        .ordblks = stats.frees,
+        .hblks = stats.large_live_blocks - stats.middle_live_blocks + stats.huge_live_blocks,
+        .hblkhd = large_bytes,
+        .uordblks = stats.live_bytes - large_bytes,
+        .fordblks = stats.active_bytes + stats.dirty_bytes - stats.live_bytes,
+        .keepcost = stats.dirty_bytes,
+    };
+}
+
+static int saturated(size_t value)
+{
+    return value < INT_MAX ? (int)value : INT_MAX;
+}
+
+EXPORT struct mallinfo mallinfo(void)
+{
+    const struct mallinfo2 info = mallinfo2();
+
+    return (struct mallinfo){
+        .arena = saturated(info.arena),
+        .ordblks = saturated(info.ordblks),
+        .hblks = saturated(info.hblks),
+        .hblkhd = saturated(info.hblkhd),
+        .uordblks = saturated(info.uordblks),
+        .fordblks = saturated(info.fordblks),
+        .keepcost = saturated(info.keepcost),
+    };
+}
+
+EXPORT int mallopt(int parameter, int value)
+{
+    (void)value;
+    switch (parameter) {
+    case M_MXFAST:
+    case M_TRIM_THRESHOLD:
+    case M_TOP_PAD:
+    case M_MMAP_THRESHOLD:
+    case M_MMAP_MAX:
+    case M_CHECK_ACTION:
+    case M_PERTURB:
+    case M_ARENA_TEST:
+    case M_ARENA_MAX:
+        return 1; /* accepted, without effect */
+    default:
+        return 0;
+    }
+}
+
+EXPORT int malloc_trim(size_t pad)
+{
+    (void)pad;
+    return ashlar_purge() > 0;
+}
+
+/* ---- Text ------------------------------------------------------------------------------------------------------------------------------- */
+
+static void put_figure(struct text *text, const char *name, uint64_t value)
+{
+    text_put(text, name);
+    text_put_decimal(text, value);
+    text_put_char(text, '\n');
+}
+
+EXPORT void malloc_stats(void)
+{
+    char buffer[1024];
+    struct text text = {buffer, sizeof buffer, 0};
+    struct ashlar_stats stats;
+
+    api_ready();
+    prof_stats(&stats);
+    put_figure(&text, "ashlar: live bytes         ", stats.live_bytes);
+    put_figure(&text, "ashlar: live blocks        ", stats.live_blocks);
+    put_figure(&text, "ashlar: allocations        ", stats.allocations);
+    put_figure(&text, "ashlar: active bytes       ", stats.active_bytes);
+    put_figure(&text, "ashlar: peak active bytes  ", stats.peak_active_bytes);
+    put_figure(&text, "ashlar: dirty bytes        ", stats.dirty_bytes);
+    put_figure(&text, "ashlar: mapped bytes       ", stats.mapped_bytes);
+    put_figure(&text, "ashlar: metadata bytes     ", stats.metadata_bytes);
+    put_figure(&text, "ashlar: purged bytes       ", stats.purged_bytes);
+    put_figure(&text, "ashlar: heaps              ", stats.heaps);
+    put_figure(&text, "ashlar: foreign frees      ", stats.foreign_frees);
+    put_figure(&text, "ashlar: dropped frees      ", stats.dropped_frees);
+    put_figure(&text, "ashlar: unproved frees     ", stats.unproved_frees);
+    os_write(2, text.at, text_written(&text));
+}
+
+static void put_attribute(struct text *text, const char *name, uint64_t value)
+{
+    text_put_char(text, ' ');
+    text_put(text, name);
+    text_put(text, "=\"");
+    text_put_decimal(text, value);
+    text_put_char(text, '"');
+}
+
+EXPORT int malloc_info(int options, FILE *stream)
+{
+    char buffer[16 << 10];
+    struct text text = {buffer, sizeof buffer, 0};
+    struct ashlar_stats stats;
+
+    if (options != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    api_ready();
+    prof_stats(&stats);
+    text_put(&text, "<malloc version=\"ashlar-1\">\n");
+    for (int i = 0; i < ASHLAR_STATS_CLASSES; i++) {
+        const struct ashlar_class_stats *const class = &stats.classes[i];
+        if (class->allocations == 0)
+            continue;
+        text_put(&text, "<class");
+        put_attribute(&text, "size", class->block_bytes);
+        put_attribute(&text, "allocations", class->allocations);
+        put_attribute(&text, "live", class->live_blocks);
+        put_attribute(&text, "slabs", class->slab_bytes);
+        text_put(&text, "/>\n");
+    }
+    text_put(&text, "<total type=\"live\"");
+    put_attribute(&text, "count", stats.live_blocks);
+    put_attribute(&text, "size", stats.live_bytes);
+    text_put(&text, "/>\n<total type=\"dirty\"");
+    put_attribute(&text, "size", stats.dirty_bytes);
+    text_put(&text, "/>\n<system type=\"current\"");
+    put_attribute(&text, "size", stats.mapped_bytes);
+    text_put(&text, "/>\n</malloc>\n");
+    return fwrite(text.at, 1, text_written(&text), stream) == text_written(&text) ? 0 : -1;
+}
+
+#endif

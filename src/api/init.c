@@ -1,0 +1,105 @@
+/* init.c: how the library comes to life, and what it asks of libc.
+ *
+ * No constructor is needed: the first slow path starts everything, whoever makes it. The constructor adds what needs a relocated
+ * libc: the thread key, the fork handlers, the next allocator, the status page. There is no finaliser. */
+#include "api/api.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+/* What pthread_atfork(3) calls, with the object that registers; NULL: the handlers stay for good. pthread_atfork itself wants
+ * start files in the library, which would bring a finaliser. source: glibc, nptl/pthread_atfork.c. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
+
+_Atomic bool api_started;
+
+static struct os_lock start_lock;
+static pthread_key_t exit_key;
+static _Atomic bool has_key;
+
+/* ---- Threads ------------------------------------------------------------------------------------------------------------------------- */
+
+/* The key's destructor. Other keys' destructors run in the same rounds and may still allocate and free: ours asks for another
+ * round until the last one. `round` counts from 1. source: POSIX pthread_key_create. */
+static void thread_ends(void *round)
+{
+    const uintptr_t next_round = (uintptr_t)round + 1;
+
+    if (next_round <= PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, (void *)next_round) == 0)
+        return;
+    heap_thread_exit();
+}
+
+static void arm_thread(void)
+{
+    if (load_acquire(&has_key) && heap_thread_arm())
+        (void)pthread_setspecific(exit_key, (void *)1); /* refused: the thread's heap outlives it, unused */
+}
+
+/* ---- Fork ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool start_fork_holds;
+
+static void before_fork(void)
+{
+    start_fork_holds = os_lock_take(&start_lock);
+    heap_fork_prepare();
+}
+
+static void after_fork_in_parent(void)
+{
+    heap_fork_parent();
+    if (start_fork_holds)
+        os_lock_drop(&start_lock);
+}
+
+static void after_fork_in_child(void)
+{
+    heap_fork_child();
+    if (start_fork_holds)
+        os_lock_reset(&start_lock);
+    prof_status_fork_child();
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------------------------------------------- */
+
+static void time_passed(void)
+{
+    prof_status_publish(false);
+}
+
+static void start(void)
+{
+    page_start();
+    heap_taps = (struct heap_taps){report_misuse, arm_thread, time_passed};
+    option_read_all();
+}
+
+COLD void api_start(void)
+{
+    if (!os_lock_take(&start_lock))
+        return; /* a signal handler interrupted the start: it is served from fresh mappings */
+    if (!load_relaxed(&api_started)) {
+        start();
+        /* release: publishes the configuration; pairs with the acquire in api_ready(). */
+        store_release(&api_started, true);
+    }
+    os_lock_drop(&start_lock);
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+    bool ready;
+
+    if (pthread_key_create(&exit_key, thread_ends) == 0)
+        store_release(&has_key, true);
+    (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, NULL); /* refused: as with any library */
+    foreign_start();
+    arm_thread();
+    if (os_environment("ASHLAR_CONF", &ready) == NULL)
+        return; /* nothing to read: a program that never allocates pays for nothing */
+    api_start();
+    option_read_all();
+    if (option_folder(OPTION_status) != NULL)
+        prof_status_start(option_folder(OPTION_status));
+}

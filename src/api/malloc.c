@@ -1,0 +1,151 @@
+/* malloc.c: the C functions (C17 7.22.3, C23 7.24.3) and the relatives that only differ in how they count.
+ *
+ * malloc and free are the two hottest functions of most programs: a straight line each, and one call in tail position where it
+ * ends. `make paths` counts their instructions. */
+#include "api/api.h"
+
+/* ---- Allocating ---------------------------------------------------------------------------------------------------------------------- */
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, const char *in)
+{
+    api_ready();
+    void *const block = heap_alloc(NULL, &(struct heap_request){bytes, alignment, zeroed, in});
+
+    return block != NULL ? block : no_memory();
+}
+
+NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
+{
+    if (bytes > CLASS_SMALL_MAX && bytes <= CLASS_BYTES_MAX) {
+        void *const block = heap_pop(heap_mine, class_of_medium(bytes));
+        if (likely(block != NULL))
+            return block;
+    }
+    return allocate_slow(bytes, BLOCK_ALIGN, false, in);
+}
+
+EXPORT void *ashlar_malloc(size_t bytes)
+{
+    void *const block = api_malloc_fast(bytes);
+
+    return likely(block != NULL) ? block : api_malloc_slow(bytes, "malloc");
+}
+
+EXPORT void *ashlar_calloc(size_t count, size_t bytes)
+{
+    size_t total;
+
+    if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
+        return no_memory();
+    if (unlikely(total > CLASS_BYTES_MAX))
+        return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
+
+    const class_id class = class_of(total);
+    void *const block = heap_pop(heap_mine, class);
+
+    if (unlikely(block == NULL))
+        return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
+    return __builtin_memset(block, 0, class_bytes(class));
+}
+
+void *api_aligned(size_t alignment, size_t bytes, const char *in)
+{
+    if (bytes <= CLASS_BYTES_MAX && alignment <= CLASS_BYTES_MAX) {
+        void *const block = heap_pop(heap_mine, class_of_aligned(bytes, alignment));
+        if (likely(block != NULL))
+            return block;
+    }
+    return allocate_slow(bytes, alignment, false, in);
+}
+
+/* ---- Resizing --------------------------------------------------------------------------------------------------------------------------- */
+
+EXPORT void *ashlar_realloc(void *address, size_t bytes)
+{
+    if (address == NULL)
+        return ashlar_malloc(bytes);
+    if (bytes == 0) {
+        api_free(address, "realloc");
+        return NULL;
+    }
+    api_ready();
+    const struct heap_block block = heap_find(address, "realloc");
+
+    if (unlikely(block.kind == BLOCK_FOREIGN))
+        return foreign_realloc(address, bytes, "realloc");
+    void *const moved = heap_realloc(address, &block, bytes, "realloc");
+
+    return likely(moved != NULL) ? moved : no_memory();
+}
+
+EXPORT void *ashlar_reallocarray(void *address, size_t count, size_t bytes)
+{
+    size_t total;
+
+    if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
+        return no_memory();
+    return ashlar_realloc(address, total);
+}
+
+/* ---- Freeing ------------------------------------------------------------------------------------------------------------------------------ */
+
+COLD void api_free_slow(void *address, const char *in)
+{
+    if (address == NULL)
+        return;
+    api_ready();
+    if (!heap_free(address, in))
+        foreign_free(address, in);
+}
+
+EXPORT void ashlar_free(void *address)
+{
+    api_free(address, "free");
+}
+
+void api_check_sized(const void *address, size_t alignment, size_t bytes, const char *in)
+{
+    if (address == NULL || option_value(OPTION_sized) == SIZED_OFF)
+        return;
+    const struct heap_block block = heap_find(address, in);
+
+    if (block.kind == BLOCK_FOREIGN)
+        return;
+    if (alignment != 0 && (!is_power_of_two(alignment) || (uintptr_t)address % alignment != 0))
+        report_wrong_alignment(address, block.bytes, alignment, in);
+    else if (!heap_fits(&block, heap_good_size(bytes, alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN)))
+        report_wrong_size(address, block.bytes, bytes, in);
+}
+
+EXPORT void ashlar_free_sized(void *address, size_t bytes)
+{
+    api_ready();
+    api_check_sized(address, 0, bytes, "free_sized");
+    api_free(address, "free_sized");
+}
+
+EXPORT void ashlar_free_aligned_sized(void *address, size_t alignment, size_t bytes)
+{
+    api_ready();
+    api_check_sized(address, alignment, bytes, "free_aligned_sized");
+    api_free(address, "free_aligned_sized");
+}
+
+STANDARD_NAME(malloc, ashlar_malloc)
+STANDARD_NAME(calloc, ashlar_calloc)
+STANDARD_NAME(realloc, ashlar_realloc)
+STANDARD_NAME(reallocarray, ashlar_reallocarray)
+STANDARD_NAME(free, ashlar_free)
+STANDARD_NAME(cfree, ashlar_free)
+STANDARD_NAME(free_sized, ashlar_free_sized)
+STANDARD_NAME(free_aligned_sized, ashlar_free_aligned_sized)
+STANDARD_NAME(__libc_malloc, ashlar_malloc)
+STANDARD_NAME(__libc_calloc, ashlar_calloc)
+STANDARD_NAME(__libc_realloc, ashlar_realloc)
+STANDARD_NAME(__libc_free, ashlar_free)

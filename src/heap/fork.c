@@ -1,0 +1,116 @@
+/* fork.c: the child of a process with threads.
+ *
+ * fork copies one thread, and every other thread's heap in whatever state it was. Prepare takes the floor's locks, so that
+ * what they guard is whole in the child. The other threads' heaps have no locks: the child looks through the table of slabs,
+ * finds those of the dead, counts what may not add up, and makes orphans of them. At most one block is lost for each
+ * operation that was under way.
+ *
+ * A child without other threads' heaps does nothing of this. */
+#include "heap/own.h"
+
+void heap_fork_prepare(void)
+{
+    heap_threads_fork_prepare();
+    heap_orphan_fork_prepare();
+    page_fork_prepare();
+}
+
+void heap_fork_parent(void)
+{
+    page_fork_parent();
+    heap_orphan_fork_parent();
+    heap_threads_fork_parent();
+}
+
+static bool is_dead(const struct heap *heap)
+{
+    return load_relaxed(&heap->is_live) && !heap->is_shared && heap != heap_own();
+}
+
+/* Call `visit` for every slab. */
+static void each_slab(void (*visit)(struct slab *slab))
+{
+    const uint32_t end = page_granule_end().i;
+
+    for (granule_index index = {1}; index.i < end; index.i++) {
+        struct slab *const slab = page_line_at(index);
+        if (slab->line.kind == GRANULE_SLAB)
+            visit(slab);
+    }
+}
+
+static void renew_token(struct slab *slab)
+{
+    heap_token_renew(slab, is_dead);
+}
+
+/* A slab whose owner was inside a slow path: count what is free; the rest is used. */
+static void recount(struct slab *slab)
+{
+    const uint32_t carved = slab_carved_blocks(slab);
+    struct block *last;
+    int free_blocks = slab_walk(slab, slab->freed, carved, &last);
+
+    if (free_blocks < 0) {
+        slab->freed = NULL;
+        free_blocks = 0;
+    }
+    slab->needed = carved - (uint32_t)free_blocks;
+    slab->line.slack = 0;
+}
+
+static void orphan_if_dead(struct slab *slab)
+{
+    const uint32_t owner = heap_owner_of(slab);
+
+    if (owner == 0 || !is_dead(heap_at(owner)))
+        return;
+    if (heap_at(owner)->is_busy)
+        recount(slab);
+    slab->line.state = SLAB_UNLISTED;
+    if (slab_used(slab) == 0)
+        heap_slab_release(slab);
+    else
+        heap_orphan(slab);
+}
+
+static void count_dead(struct heap *heap, void *context)
+{
+    *(uint32_t *)context += is_dead(heap);
+}
+
+/* Blocks that a dead heap had in hand go back to their slabs, where the slab itself is whole. */
+static void empty_hands(struct heap *heap, void *context)
+{
+    (void)context;
+    if (!is_dead(heap))
+        return;
+    heap_send_parcels(heap);
+    for (class_id class = {0}; class.i < CLASS_COUNT && !heap->is_busy; class.i++)
+        if (heap->current[class.i] != NULL)
+            heap_list_return(heap, class);
+}
+
+static void forget_inbox(struct heap *heap, void *context)
+{
+    (void)context;
+    if (load_relaxed(&heap->is_live) && !heap->is_busy)
+        heap_inbox_forget(heap);
+}
+
+void heap_fork_child(void)
+{
+    uint32_t dead = 0;
+
+    page_fork_child();
+    heap_orphan_fork_child();
+    heap_threads_fork_child();
+    heap_each(count_dead, &dead);
+    if (dead == 0)
+        return;
+    heap_each(empty_hands, NULL);
+    heap_each(forget_inbox, NULL);
+    each_slab(renew_token);
+    each_slab(orphan_if_dead);
+    heap_bury_all(is_dead);
+}

@@ -1,0 +1,204 @@
+/* free.c: what an address is, and its way home when the fast path could not see it.
+ *
+ * Nothing is read through the address before it is proved to be a block: first its place (the heap range, the huge blocks'
+ * table), then its granule's line, then the exact test of its offset. Only then the key word in it. */
+#include "heap/own.h"
+
+/* ---- Naming what is wrong ----------------------------------------------------------------------------------------------------------- */
+
+/* `address` lies in the slab but is no carved block. */
+static void report_in_slab(const struct slab *slab, const void *address, const char *in)
+{
+    const uintptr_t offset = (uintptr_t)address - slab_address(slab);
+    const struct block *const block = slab_block(slab, slab_block_number(slab, offset));
+
+    if (offset < slab->carved)
+        heap_report(MISUSE_INTERIOR, address, (uintptr_t)block, slab->block_bytes, in);
+    else
+        heap_report(MISUSE_UNALLOCATED, address, 0, 0, in);
+}
+
+/* `address` lies in the heap range, 16-byte aligned, and no block starts there. returns: false when it is foreign. */
+static bool report_stray(const void *address, const char *in)
+{
+    const granule_index index = page_index_of(page_line(page_offset(address)));
+    const granule_index head = page_run_of(index);
+    const struct large *const run = page_line_at(head);
+    const struct large *const here = page_line_at(index);
+    const bool at_start = address == page_address(index);
+
+    if (run->line.kind == GRANULE_HOLE)
+        return false;
+    if (run->line.kind == GRANULE_LARGE && index.i - head.i < run->line.granules)
+        heap_report(MISUSE_INTERIOR, address, (uintptr_t)page_address(head), run->bytes, in);
+    else if (at_start && here->bytes != 0)
+        heap_report(MISUSE_DOUBLE_FREE, address, (uintptr_t)address, here->bytes, in); /* it was a large block */
+    else
+        heap_report(MISUSE_UNALLOCATED, address, 0, 0, in);
+    return true;
+}
+
+/* ---- Finding ------------------------------------------------------------------------------------------------------------------------- */
+
+static struct heap *shared_heap_of(uint32_t id)
+{
+    struct heap *const heap = id != 0 ? heap_at(id) : NULL;
+
+    return heap != NULL && heap->is_shared && heap->is_public ? heap : NULL;
+}
+
+static struct heap_block find_small(struct slab *slab, void *address, const char *in)
+{
+    struct block *const block = address;
+
+    if (!slab_has_block(slab, (uintptr_t)address)) {
+        report_in_slab(slab, address, in);
+        return (struct heap_block){0};
+    }
+    if (block->key == slab_key(block)) {
+        struct heap *const heap = heap_enter();
+        heap_suspect(heap, slab, block, in);
+        if (heap != NULL)
+            heap_leave(heap);
+        /* Unproved: the program wrote the key word itself. The block is what it is. */
+    }
+    return (struct heap_block){BLOCK_SMALL, slab_class(slab), slab->block_bytes, shared_heap_of(heap_owner_of(slab))};
+}
+
+/* `address` lies outside the heap range. */
+static struct heap_block find_elsewhere(const void *address, const char *in)
+{
+    const struct page_huge found = page_huge_find(address);
+    const size_t fresh = found.state == HUGE_UNKNOWN ? page_fresh_bytes(address) : 0;
+
+    if (fresh != 0)
+        return (struct heap_block){.kind = BLOCK_FRESH, .bytes = fresh};
+    if (found.state == HUGE_UNKNOWN)
+        return (struct heap_block){0};
+    if (found.start != (uintptr_t)address)
+        heap_report((uintptr_t)address % BLOCK_ALIGN != 0 ? MISUSE_MISALIGNED : MISUSE_INTERIOR, address, found.start,
+                    found.bytes, in);
+    else if (found.state == HUGE_FREED)
+        heap_report(MISUSE_DOUBLE_FREE, address, found.start, found.bytes, in);
+    else
+        return (struct heap_block){BLOCK_HUGE, {0}, found.bytes, shared_heap_of(found.heap)};
+    return (struct heap_block){0};
+}
+
+/* Whether `address` lies in a part of the heap range that is not ours. */
+static bool lies_in_hole(const void *address)
+{
+    const granule_index index = page_index_of(page_line(page_offset(address)));
+
+    return ((struct line *)page_line_at(page_run_of(index)))->kind == GRANULE_HOLE;
+}
+
+struct heap_block heap_find(const void *address, const char *in)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (!page_holds(offset))
+        return find_elsewhere(address, in);
+    if (offset % BLOCK_ALIGN != 0) {
+        if (!lies_in_hole(address))
+            heap_report(MISUSE_MISALIGNED, address, 0, 0, in);
+        return (struct heap_block){0};
+    }
+    struct line *const line = page_line(offset);
+
+    if (line->kind == GRANULE_SLAB || line->kind == GRANULE_SLAB_REST)
+        return find_small(slab_of_line(line), (void *)(uintptr_t)address, in);
+    if (line->kind == GRANULE_LARGE && address == page_address(page_index_of(line))) {
+        const struct large *const large = (struct large *)line;
+        return (struct heap_block){BLOCK_LARGE, {0}, large->bytes, shared_heap_of(large->heap)};
+    }
+    (void)report_stray(address, in);
+    return (struct heap_block){0};
+}
+
+/* ---- Freeing --------------------------------------------------------------------------------------------------------------------------- */
+
+/* Free into a slab of the calling thread, of which the fast path saw only the first granule. thread: inside `heap`. */
+static void free_own(struct heap *heap, struct slab *slab, struct block *block)
+{
+    block->key = slab_key(block);
+    block->link = slab_link(slab->freed);
+    slab->freed = block;
+    heap_slab_freed(heap, slab, 1);
+}
+
+static void free_remote(struct heap *heap, struct slab *slab, struct block *block)
+{
+    struct heap *const parcels = heap != NULL && !heap->is_shared ? heap : NULL;
+
+    heap_send(parcels, slab, block);
+    if (parcels != NULL) {
+        count_up(&heap->remote_frees, 1);
+    } else {
+        add_relaxed(&heap_counts.remote_frees, 1);
+    }
+}
+
+static void free_small(struct slab *slab, struct block *block, const char *in)
+{
+    if (!slab_has_block(slab, (uintptr_t)block)) {
+        report_in_slab(slab, block, in);
+        return;
+    }
+    struct heap *const heap = heap_enter();
+    const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_own();
+
+    if (block->key == slab_key(block))
+        heap_suspect(heap, slab, block, in);
+    else if (!is_own)
+        free_remote(heap, slab, block);
+    else if (heap != NULL)
+        free_own(heap, slab, block);
+    else
+        add_relaxed(&heap_counts.dropped, 1);
+    if (heap != NULL)
+        heap_leave(heap);
+}
+
+/* Free what lies outside the heap range. returns: false when it is foreign. */
+static bool free_elsewhere(void *address, const char *in)
+{
+    const struct heap_block block = find_elsewhere(address, in);
+
+    if (block.kind == BLOCK_HUGE) {
+        const struct page_huge ended = page_huge_give(address);
+        if (ended.state == HUGE_LIVE)
+            heap_uncount_active(ended.bytes);
+        else /* somebody was faster */
+            heap_report(MISUSE_DOUBLE_FREE, address, (uintptr_t)address, block.bytes, in);
+        return true;
+    }
+    if (block.kind == BLOCK_FRESH)
+        return page_fresh_give(address);
+    return page_huge_find(address).state != HUGE_UNKNOWN; /* ours, and reported */
+}
+
+bool heap_free(void *address, const char *in)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (heap_is_reserve())
+        return true;
+    if (!page_holds(offset))
+        return free_elsewhere(address, in);
+    if (offset % BLOCK_ALIGN != 0) {
+        if (lies_in_hole(address))
+            return false;
+        heap_report(MISUSE_MISALIGNED, address, 0, 0, in);
+        return true;
+    }
+    struct line *const line = page_line(offset);
+
+    if (line->kind == GRANULE_SLAB || line->kind == GRANULE_SLAB_REST)
+        free_small(slab_of_line(line), address, in);
+    else if (line->kind == GRANULE_LARGE && address == page_address(page_index_of(line)))
+        heap_large_free((struct large *)line, in);
+    else
+        return report_stray(address, in);
+    return true;
+}

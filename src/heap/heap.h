@@ -1,0 +1,202 @@
+/* heap.h: which thread owns what. The floor's one header: the contract for prof/ and api/.
+ *
+ *   malloc --> list of the class in the thread's heap --> refill: inbox, current slab, queue, orphans, fresh ground
+ *   free ----> own slab: its freed list
+ *         \--> another's: parcel --> the slab's remote word --> the owner's inbox
+ *
+ * A heap belongs to one thread, or it is shared: then its lock stands for the thread. Each slab belongs to one heap or is an
+ * orphan. All names of this floor begin with heap_; what its files share among themselves is in own.h. */
+#ifndef ASHLAR_HEAP_HEAP_H
+#define ASHLAR_HEAP_HEAP_H
+
+#include "heap/hook.h"
+#include "slab/slab.h"
+
+/* Slabs in the order in which they were woken. */
+struct heap_queue {
+    granule_index oldest;
+    granule_index newest;
+};
+
+enum { HEAP_PARCELS = 16, HEAP_SUSPECTS = 64 };
+
+/* Blocks of one slab of another heap, on their way home. */
+struct heap_parcel {
+    struct slab *slab; /* NULL: empty */
+    struct block *first;
+    struct block *last;
+    uint32_t count;
+};
+
+/* Written by the owner only, but where a field says otherwise; counters may be read by anyone. */
+struct heap {
+    struct block *list[CLASS_COUNT];           /* ready blocks; those of one class all lie in current[class] */
+    uint64_t link_secret;                      /* copy of page_ground's, beside the lists */
+    struct slab *current[CLASS_COUNT];
+    struct heap_queue partial[CLASS_COUNT];    /* slabs with free blocks, oldest first; not the current one */
+    granule_index full[CLASS_COUNT];           /* slabs that sleep until something is freed in them */
+    _Atomic uint64_t handed[CLASS_COUNT];      /* blocks put on list[], minus those taken back from it unused */
+    _Atomic uint64_t remote_frees;             /* blocks of other heaps that this thread freed */
+    struct heap_parcel parcels[HEAP_PARCELS];
+    size_t parcel_bytes;                       /* in all parcels */
+    uint32_t id;                               /* position in the range of heaps, from 1 */
+    uint32_t visits;                           /* slow paths, see heap_tick() */
+    granule_index larges;                      /* shared heaps: their large blocks */
+    bool is_shared;                            /* used under `lock` by any thread */
+    bool is_public;                            /* a shared heap that the program asked for */
+    bool is_armed;                             /* the thread's exit will be seen */
+    bool fork_holds;                           /* fork's prepare took `lock`; guarded by it */
+    _Atomic bool is_live;                      /* in use; guarded by the heaps' lock, read by statistics */
+    volatile bool is_busy;                     /* this thread is inside a slow path: a signal handler must keep out */
+    struct os_lock lock;                       /* of a shared heap */
+    struct heap *next;                         /* among the spare ones, or among the shared ones */
+    _Atomic bool has_suspects;                 /* never false again: one is rare enough */
+    _Atomic(struct block *) suspects[HEAP_SUSPECTS]; /* any thread; see suspect.c */
+    /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
+    _Atomic uint64_t inbox __attribute__((aligned(128)));
+};
+
+enum { HEAP_STRIDE = 8192 };
+static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance apart");
+
+/* ---- The fast paths ------------------------------------------------------------------------------------------------------------ */
+
+/* The calling thread's heap; before its first slow path, after its exit and after a report one that has no lists. */
+extern __thread struct heap *heap_mine __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+/* Pop a block of `class`, without touching anything but the list. returns: NULL when the slow path must look: the list is
+ * empty, or the link leads out of the block's granule (the list's end, a slab of several granules, damage). */
+ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
+{
+    struct block *const block = heap->list[class.i];
+
+    if (unlikely(block == NULL))
+        return NULL;
+    struct block *const next = (struct block *)(block->link ^ heap->link_secret);
+    if (unlikely((((uintptr_t)next ^ (uintptr_t)block) & ~(GRANULE_BYTES - BLOCK_ALIGN)) != 0))
+        return NULL;
+    heap->list[class.i] = next;
+    __builtin_prefetch(next, 1);
+    block->key = 0;
+    return block;
+}
+
+enum heap_push_result { HEAP_PUSHED, HEAP_PUSHED_EVENT, HEAP_NOT_PUSHED };
+
+/* Free `address` into its slab if it is a block in the first granule of a slab of `heap` and does not look free already.
+ * HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must look. */
+ALWAYS_INLINE enum heap_push_result heap_push(struct heap *heap, void *address, struct slab **slab_out)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (unlikely(!page_holds_block(offset)))
+        return HEAP_NOT_PUSHED;
+    struct slab *const slab = page_line(offset);
+    struct block *const block = address;
+    const size_t inside = offset & (GRANULE_BYTES - 1);
+
+    /* relaxed: only this thread stores its own heap there. */
+    if (unlikely(load_relaxed(&slab->line.owner) != heap) || unlikely(inside >= slab->carved) ||
+        unlikely(!slab_is_start(slab, inside)) || unlikely(block->key == slab_key(block)))
+        return HEAP_NOT_PUSHED;
+    block->key = slab_key(block);
+    block->link = slab_link(slab->freed);
+    slab->freed = block;
+    if (likely(--slab->needed != 0))
+        return HEAP_PUSHED;
+    *slab_out = slab;
+    return HEAP_PUSHED_EVENT;
+}
+
+/* What heap_push() found to be due: the slab has blocks again, or nothing but free blocks. */
+void heap_event(struct slab *slab);
+
+/* ---- Blocks ----------------------------------------------------------------------------------------------------------------------- */
+
+struct heap_request {
+    size_t bytes;
+    size_t alignment; /* a power of two */
+    bool zeroed;      /* all usable bytes */
+    const char *in;   /* name of the entry point, for reports */
+};
+
+/* Serve a request from the calling thread's heap, or from `heap` if it is not NULL (a shared one).
+ * returns: NULL when the size is too large, or the kernel or the hard limit refuses. */
+void *heap_alloc(struct heap *heap, const struct heap_request *request);
+
+enum heap_block_kind { BLOCK_FOREIGN, BLOCK_SMALL, BLOCK_LARGE, BLOCK_HUGE, BLOCK_FRESH };
+
+struct heap_block {
+    enum heap_block_kind kind;
+    class_id class;    /* of a small block */
+    size_t bytes;      /* usable */
+    struct heap *heap; /* the shared heap that it came from, or NULL */
+};
+
+/* What `address` is, which must be a live block or foreign; anything else is misuse in `in` (then: BLOCK_FOREIGN). */
+struct heap_block heap_find(const void *address, const char *in);
+
+/* Free `address`, not NULL. returns: false when it is foreign: nothing was done. Everything else is freed or reported. */
+bool heap_free(void *address, const char *in);
+
+/* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
+bool heap_fits(const struct heap_block *block, size_t bytes);
+
+/* Resize a live block, which was found to be `block`, to `bytes` > 0, in place or by moving it.
+ * returns: NULL when refused: nothing has changed. */
+void *heap_realloc(void *address, const struct heap_block *block, size_t bytes, const char *in);
+
+/* Usable bytes that a request for `bytes` at a multiple of `alignment` gets; `bytes` itself when it cannot be served. */
+size_t heap_good_size(size_t bytes, size_t alignment);
+
+/* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */
+
+/* The calling thread ends: its heap's blocks go home, its slabs become orphans. Later calls of this thread use a shared heap. */
+void heap_thread_exit(void);
+
+/* Whether the calling thread has a heap whose end nobody has promised to tell us; marks it as promised. */
+bool heap_thread_arm(void);
+
+/* From now on the calling thread allocates from a reserve and frees nothing: it has reported misuse and is about to abort. */
+void heap_thread_reserve(void);
+
+/* returns: NULL when there is no memory. */
+struct heap *heap_shared_new(void);
+
+/* End a shared heap and all blocks in it. thread: nobody else uses the heap or its blocks. */
+void heap_shared_destroy(struct heap *heap);
+
+/* Give back what the calling thread holds back: its parcels, what others sent it, its empty slabs. */
+void heap_settle(void);
+
+void heap_fork_prepare(void);
+void heap_fork_parent(void);
+void heap_fork_child(void);
+
+/* ---- Statistics ------------------------------------------------------------------------------------------------------------------ */
+
+struct heap_class_stats {
+    uint64_t handed; /* blocks handed out since the start */
+    uint64_t live;
+    size_t carved;   /* bytes carved in slabs in use */
+};
+
+struct heap_stats {
+    struct heap_class_stats classes[CLASS_COUNT];
+    uint64_t remote_frees;
+    uint64_t large_taken;
+    uint64_t large_live;
+    size_t large_live_bytes;
+    uint64_t middle_live; /* of the large ones: below 128 KiB */
+    size_t middle_live_bytes;
+    size_t active;      /* bytes carved or live in large and huge blocks */
+    size_t active_most; /* the most that ever was */
+    uint64_t dropped;
+    uint64_t unproved;
+    uint64_t heaps;
+};
+
+/* Add everything up. Reads other threads' slabs and lists without stopping them: exact when they rest. */
+void heap_stats_read(struct heap_stats *stats);
+
+#endif

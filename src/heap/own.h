@@ -1,0 +1,166 @@
+/* own.h: what the files of the heap floor share among themselves. */
+#ifndef ASHLAR_HEAP_OWN_H
+#define ASHLAR_HEAP_OWN_H
+
+#include "heap/heap.h"
+
+/* ---- thread.c: heaps, and who is inside one ------------------------------------------------------------------------------------- */
+
+/* Go inside the calling thread's heap, which is made if need be; threads that have none share one, under its lock.
+ * returns: NULL when this thread is inside already (a signal handler) or is about to abort. */
+struct heap *heap_enter(void);
+
+/* Go inside the shared heap `heap`. returns: false when this thread is inside already. */
+bool heap_enter_shared(struct heap *heap);
+
+void heap_leave(struct heap *heap);
+
+/* The calling thread's own heap, or NULL when it has none (yet, or any more). */
+struct heap *heap_own(void);
+
+/* Whether the calling thread has reported misuse. */
+bool heap_is_reserve(void);
+
+struct heap *heap_at(uint32_t id);
+
+/* Call `visit` for every heap that was ever used, under the heaps' lock. */
+void heap_each(void (*visit)(struct heap *heap, void *context), void *context);
+
+/* The heaps' own locks and lists in a fork; see fork.c. */
+void heap_threads_fork_prepare(void);
+void heap_threads_fork_parent(void);
+void heap_threads_fork_child(void);
+
+/* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
+void heap_bury_all(bool (*is_gone)(const struct heap *heap));
+
+/* Every slow path passes here now and then: looks at the clock, purges what is due, sends parcels. thread: inside `heap`. */
+void heap_tick(struct heap *heap);
+
+/* ---- alloc.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* Serve a request inside `heap`. */
+void *heap_alloc_inside(struct heap *heap, const struct heap_request *request);
+
+/* ---- slabs.c: the slabs of a heap. thread: inside it ----------------------------------------------------------------------------- */
+
+/* Find a slab of `class` with blocks to hand out, but not the current one. NULL: no memory. */
+struct slab *heap_slab_next(struct heap *heap, class_id class);
+
+/* The slab has no block left to hand out: it sleeps until one is freed. */
+void heap_slab_sleep(struct heap *heap, struct slab *slab);
+
+/* `count` used blocks of `slab` have become free; they are on its freed list already. Wakes it, or ends it when empty. */
+void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count);
+
+/* `slab`, whose owner this heap has just become, joins its slabs, or ends when it is empty. */
+void heap_slab_join(struct heap *heap, struct slab *slab);
+
+/* Let go of every slab, each handed to `let_go` when it is in no list of the heap any more. */
+void heap_slabs_leave(struct heap *heap, void (*let_go)(struct slab *slab));
+
+/* Give the run of a slab without used blocks back. */
+void heap_slab_release(struct slab *slab);
+
+/* The blocks on the heap's list of `class` go back to their slab. */
+void heap_list_return(struct heap *heap, class_id class);
+
+/* ---- remote.c: blocks on their way home ------------------------------------------------------------------------------------------- */
+
+/* Who owns `slab`: the id of a heap, 0 for an orphan. */
+uint32_t heap_owner_of(const struct slab *slab);
+
+/* Blocks that others freed in `slab` and its owner has not taken yet. */
+uint32_t heap_remote_count(const struct slab *slab);
+
+/* `heap` takes over a fresh slab, which nobody knows yet. */
+void heap_own_fresh(struct heap *heap, struct slab *slab);
+
+/* Free `block` of a slab that is not this thread's. `heap`: whose parcels may take it, or NULL to send it now. */
+void heap_send(struct heap *heap, struct slab *slab, struct block *block);
+
+/* Send all parcels. thread: inside `heap`. */
+void heap_send_parcels(struct heap *heap);
+
+/* Take what others sent. thread: inside `heap`. */
+void heap_collect(struct heap *heap);
+
+/* As heap_collect(), and nothing more will be accepted until heap_inbox_open(). The heap's slabs are orphans already. */
+void heap_inbox_close(struct heap *heap);
+void heap_inbox_open(struct heap *heap);
+
+/* Make a slab of this thread an orphan. */
+void heap_disown(struct slab *slab);
+
+/* Take an orphan over. returns: false when it is none, or somebody else was faster. */
+bool heap_claim(struct heap *heap, struct slab *slab);
+
+/* In a fork child, where nobody else is left to deliver: empty an inbox; and give a slab whose token is set to its owner's
+ * inbox, or take the token from it if it has no owner or an owner in `owner_is_dead`. */
+void heap_inbox_forget(struct heap *heap);
+void heap_token_renew(struct slab *slab, bool (*owner_is_dead)(const struct heap *heap));
+
+/* ---- orphan.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* Make `slab`, which is in no list, an orphan that any thread may adopt. */
+void heap_orphan(struct slab *slab);
+
+/* Take over an orphan of `class`. NULL: there is none. */
+struct slab *heap_adopt(struct heap *heap, class_id class);
+
+/* `slab` was claimed outside heap_adopt(): take it off the orphans' list. */
+void heap_orphan_unlist(struct slab *slab);
+
+void heap_orphan_fork_prepare(void);
+void heap_orphan_fork_parent(void);
+void heap_orphan_fork_child(void);
+
+/* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* `block` of `slab` was freed and looks free already. `mine`: inside the heap that owns the slab, or NULL. */
+void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, const char *in);
+
+/* Look at the suspects again. thread: inside `heap`. */
+void heap_suspects_settle(struct heap *heap);
+
+/* ---- large.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* A block in a run of its own. */
+struct large {
+    struct line line;       /* kind LARGE, granules */
+    _Atomic uint32_t state; /* 1 while live: whoever makes it 0 frees the block */
+    uint32_t heap;          /* id of the shared heap that it belongs to, or 0 */
+    granule_index next;     /* of that heap's large blocks */
+    granule_index previous;
+    uint64_t unused[2];
+    size_t bytes;           /* usable; kept by the page floor after the block's end: it tells a second free */
+    _Atomic uint64_t remote; /* 0: see slab.h */
+};
+
+void *heap_large_alloc(struct heap *heap, const struct heap_request *request);
+void heap_large_free(struct large *large, const char *in);
+void *heap_large_realloc(void *address, const struct heap_block *block, size_t bytes, const char *in);
+
+/* End every large and huge block of a shared heap. */
+void heap_large_end_all(struct heap *heap);
+
+/* ---- stats.c --------------------------------------------------------------------------------------------------------------------- */
+
+struct heap_counts {
+    _Atomic size_t active;
+    _Atomic size_t active_most;
+    _Atomic uint64_t large_taken;
+    _Atomic uint64_t dropped;      /* frees inside an interrupted slow path */
+    _Atomic uint64_t unproved;     /* see suspect.c */
+    _Atomic uint64_t remote_frees; /* by threads without a heap */
+};
+
+extern struct heap_counts heap_counts __attribute__((visibility("hidden")));
+
+void heap_count_active(size_t bytes);
+void heap_uncount_active(size_t bytes);
+
+/* Report misuse; see hook.h. */
+void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t block, size_t bytes, const char *in);
+
+#endif

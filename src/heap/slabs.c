@@ -1,0 +1,209 @@
+/* slabs.c: the slabs of a heap, and where each of them is.
+ *
+ *             +--list empty, nothing freed--> full --first free--+
+ *             |                                                  v
+ *   fresh -> current <------------oldest first------------- partial --all free--> given back
+ *             ^
+ *   orphan ---+
+ *
+ * Invariant: a slab of a heap is current, in the full list of its class, or in the partial queue of its class; never in two.
+ * Threads:   inside the heap. */
+#include "heap/own.h"
+
+/* A sleeping slab joins the queue again after so many frees. docs/design/003. */
+enum { WAKE_AFTER = 1 };
+
+/* ---- The two lists ------------------------------------------------------------------------------------------------------------- */
+
+static void queue_append(struct heap_queue *queue, struct slab *slab)
+{
+    const granule_index index = page_index_of(slab);
+
+    slab->line.state = SLAB_PARTIAL;
+    slab->next = NO_GRANULE;
+    slab->previous = queue->newest;
+    if (queue->newest.i != 0)
+        slab_at(queue->newest)->next = index;
+    else
+        queue->oldest = index;
+    queue->newest = index;
+}
+
+static void queue_remove(struct heap_queue *queue, struct slab *slab)
+{
+    slab->line.state = SLAB_UNLISTED;
+    if (slab->previous.i != 0)
+        slab_at(slab->previous)->next = slab->next;
+    else
+        queue->oldest = slab->next;
+    if (slab->next.i != 0)
+        slab_at(slab->next)->previous = slab->previous;
+    else
+        queue->newest = slab->previous;
+}
+
+static void full_insert(granule_index *head, struct slab *slab)
+{
+    slab->line.state = SLAB_FULL;
+    slab->previous = NO_GRANULE;
+    slab->next = *head;
+    if (head->i != 0)
+        slab_at(*head)->previous = page_index_of(slab);
+    *head = page_index_of(slab);
+}
+
+static void full_remove(granule_index *head, struct slab *slab)
+{
+    slab->line.state = SLAB_UNLISTED;
+    if (slab->previous.i != 0)
+        slab_at(slab->previous)->next = slab->next;
+    else
+        *head = slab->next;
+    if (slab->next.i != 0)
+        slab_at(slab->next)->previous = slab->previous;
+}
+
+/* ---- Ways through them ------------------------------------------------------------------------------------------------------------ */
+
+static struct slab *fresh_slab(struct heap *heap, class_id class)
+{
+    bool zeroed;
+    const granule_count granules = {class_table[class.i].granules};
+    const granule_index first = page_take(granules, GRANULE_BYTES, &zeroed);
+
+    if (first.i == 0)
+        return NULL;
+    struct slab *const slab = slab_start(first, class);
+    heap_own_fresh(heap, slab);
+    return slab;
+}
+
+struct slab *heap_slab_next(struct heap *heap, class_id class)
+{
+    struct heap_queue *const queue = &heap->partial[class.i];
+
+    if (queue->oldest.i != 0) {
+        struct slab *const slab = slab_at(queue->oldest);
+        queue_remove(queue, slab);
+        return slab;
+    }
+    struct slab *const orphan = heap->is_shared ? NULL : heap_adopt(heap, class);
+
+    return orphan != NULL ? orphan : fresh_slab(heap, class);
+}
+
+void heap_slab_sleep(struct heap *heap, struct slab *slab)
+{
+    const uint32_t used = slab_used(slab);
+
+    ASSERT(used >= WAKE_AFTER && slab->freed == NULL);
+    slab->needed = WAKE_AFTER;
+    slab->line.slack = (uint16_t)(used - WAKE_AFTER);
+    full_insert(&heap->full[slab->line.class], slab);
+}
+
+void heap_slab_release(struct slab *slab)
+{
+    const granule_index first = page_index_of(slab);
+
+    heap_uncount_active(slab->carved);
+    page_give(first, slab_end(slab));
+}
+
+/* Put a slab that is in no list where it belongs, or end it. */
+static void settle_slab(struct heap *heap, struct slab *slab)
+{
+    slab_wake(slab);
+    if (slab->needed == 0)
+        heap_slab_release(slab);
+    else if (slab->freed != NULL || !slab_is_fully_carved(slab))
+        queue_append(&heap->partial[slab->line.class], slab);
+    else
+        heap_slab_sleep(heap, slab);
+}
+
+/* `needed` has come to 0. */
+static void react(struct heap *heap, struct slab *slab)
+{
+    if (slab->line.state == SLAB_UNLISTED)
+        return; /* the current one: empty, and about to be used again */
+    if (slab->line.state == SLAB_FULL)
+        full_remove(&heap->full[slab->line.class], slab);
+    else
+        queue_remove(&heap->partial[slab->line.class], slab);
+    settle_slab(heap, slab);
+}
+
+void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
+{
+    if (count < slab->needed) {
+        slab->needed -= count;
+        return;
+    }
+    slab->line.slack = (uint16_t)(slab->line.slack - (count - slab->needed));
+    slab->needed = 0;
+    react(heap, slab);
+}
+
+void heap_event(struct slab *slab)
+{
+    struct heap *const heap = heap_own();
+
+    if (heap->is_busy) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
+        if (slab->line.slack != 0) {
+            slab->needed = 1;
+            slab->line.slack--;
+        }
+        return;
+    }
+    heap->is_busy = true;
+    react(heap, slab);
+    heap_leave(heap);
+}
+
+void heap_slab_join(struct heap *heap, struct slab *slab)
+{
+    settle_slab(heap, slab);
+}
+
+void heap_list_return(struct heap *heap, class_id class)
+{
+    struct block *const first = heap->list[class.i];
+    struct slab *const slab = heap->current[class.i];
+    struct block *last = NULL;
+
+    heap->list[class.i] = NULL;
+    if (first == NULL)
+        return;
+    const int count = slab_walk(slab, first, slab_used(slab), &last);
+    if (count <= 0)
+        return; /* damaged: the blocks stay used; nobody gets them */
+    last->link = slab_link(slab->freed);
+    slab->freed = first;
+    count_up(&heap->handed[class.i], -(uint64_t)count);
+    heap_slab_freed(heap, slab, (uint32_t)count);
+}
+
+static void let_go_of_list(granule_index *head, void (*let_go)(struct slab *slab))
+{
+    while (head->i != 0) {
+        struct slab *const slab = slab_at(*head);
+        *head = slab->next;
+        slab->line.state = SLAB_UNLISTED;
+        let_go(slab);
+    }
+}
+
+void heap_slabs_leave(struct heap *heap, void (*let_go)(struct slab *slab))
+{
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
+        struct slab *const current = heap->current[class.i];
+        heap->current[class.i] = NULL;
+        heap->list[class.i] = NULL;
+        if (current != NULL)
+            let_go(current);
+        let_go_of_list(&heap->full[class.i], let_go);
+        let_go_of_list(&heap->partial[class.i].oldest, let_go);
+        heap->partial[class.i].newest = NO_GRANULE;
+    }
+}

@@ -1,0 +1,343 @@
+/* thread.c: a thread's heap, from its first slow path to its end.
+ *
+ *   no_heap --first slow path--> a heap --thread ends--> exited_heap: the shared heap, under its lock
+ *                                   \--misuse reported--> reserve_heap: fresh mappings, nothing is freed
+ *
+ * The thread-local pointer always names something whose lists may be read: before the first slow path a constant with empty
+ * lists, so "not initialised yet" costs the fast path nothing. Calls go on coming after our thread destructor (other keys'
+ * destructors, libc's own clean-up); nothing is ever torn down.
+ *
+ * Heaps lie a fixed distance apart in a range of their own and are never unmapped: an id always leads to readable memory. */
+#include "heap/own.h"
+
+/* Three heaps without blocks. Constant: the fast path only reads their lists. */
+static const struct block *const no_lists[3][CLASS_COUNT + 2] __attribute__((aligned(128)));
+
+#define NO_HEAP ((struct heap *)(uintptr_t)no_lists[0])
+#define EXITED_HEAP ((struct heap *)(uintptr_t)no_lists[1])
+#define RESERVE_HEAP ((struct heap *)(uintptr_t)no_lists[2])
+
+__thread struct heap *heap_mine __attribute__((visibility("hidden"), tls_model("initial-exec"))) = NO_HEAP;
+
+struct heap_taps heap_taps;
+
+static struct os_lock heaps_lock;
+
+static struct {
+    uint32_t count;       /* ids given out: 1 .. count */
+    struct heap *spare;   /* heaps of threads that have ended */
+    struct heap *shared;  /* all shared heaps */
+    struct heap *common;  /* the shared heap of threads without one */
+    bool fork_holds;
+} heaps; /* guarded by heaps_lock */
+
+/* ---- Heaps ------------------------------------------------------------------------------------------------------------------------- */
+
+struct heap *heap_at(uint32_t id)
+{
+    return (struct heap *)(page_heaps_range.base + (size_t)(id - 1) * HEAP_STRIDE);
+}
+
+void heap_each(void (*visit)(struct heap *heap, void *context), void *context)
+{
+    if (!os_lock_take(&heaps_lock))
+        return;
+    for (uint32_t id = 1; id <= heaps.count; id++)
+        visit(heap_at(id), context);
+    os_lock_drop(&heaps_lock);
+}
+
+/* guarded by heaps_lock */
+static struct heap *new_heap(void)
+{
+    enum { ID_MAX = (1 << 20) - 2 }; /* the remote word has room for 20 bits, and the last id stands for nobody */
+    const size_t bytes = ((size_t)heaps.count + 1) * HEAP_STRIDE;
+
+    if (heaps.count == ID_MAX || !page_open() || !page_range_grow(&page_heaps_range, bytes, bytes + bytes / 2))
+        return NULL;
+    struct heap *const heap = heap_at(++heaps.count);
+    heap->id = heaps.count;
+    heap->link_secret = page_ground.link_secret;
+    return heap;
+}
+
+/* A heap nobody uses, its inbox open. guarded by heaps_lock */
+static struct heap *pick_heap(bool is_shared)
+{
+    struct heap *heap = heaps.spare;
+
+    if (heap != NULL)
+        heaps.spare = heap->next;
+    else
+        heap = new_heap();
+    if (heap == NULL)
+        return NULL;
+    heap->is_shared = is_shared;
+    heap->next = is_shared ? heaps.shared : NULL;
+    if (is_shared)
+        heaps.shared = heap;
+    store_relaxed(&heap->is_live, true);
+    heap_inbox_open(heap);
+    return heap;
+}
+
+static struct heap *take_heap(bool is_shared)
+{
+    if (!os_lock_take(&heaps_lock))
+        return NULL;
+    struct heap *const heap = pick_heap(is_shared);
+    os_lock_drop(&heaps_lock);
+    return heap;
+}
+
+/* guarded by heaps_lock */
+static void unlist_shared(const struct heap *heap)
+{
+    struct heap **link = &heaps.shared;
+
+    while (*link != heap)
+        link = &(*link)->next;
+    *link = heap->next;
+}
+
+static void give_heap(struct heap *heap)
+{
+    if (!os_lock_take(&heaps_lock))
+        return; /* interrupted inside: the heap is lost, it is empty */
+    if (heap->is_shared)
+        unlist_shared(heap);
+    heap->is_shared = heap->is_public = heap->is_armed = false;
+    store_relaxed(&heap->is_live, false);
+    heap->next = heaps.spare;
+    heaps.spare = heap;
+    os_lock_drop(&heaps_lock);
+}
+
+/* ---- Inside and outside ---------------------------------------------------------------------------------------------------------------- */
+
+struct heap *heap_own(void)
+{
+    struct heap *const heap = heap_mine;
+
+    return heap == NO_HEAP || heap == EXITED_HEAP || heap == RESERVE_HEAP ? NULL : heap;
+}
+
+bool heap_is_reserve(void)
+{
+    return heap_mine == RESERVE_HEAP;
+}
+
+bool heap_enter_shared(struct heap *heap)
+{
+    return os_lock_take(&heap->lock);
+}
+
+/* The shared heap of threads that have none of their own. */
+static struct heap *enter_common(void)
+{
+    if (!os_lock_take(&heaps_lock))
+        return NULL;
+    if (heaps.common == NULL)
+        heaps.common = pick_heap(true);
+    struct heap *const common = heaps.common;
+    os_lock_drop(&heaps_lock);
+    return common != NULL && heap_enter_shared(common) ? common : NULL;
+}
+
+/* The thread's first slow path. */
+static struct heap *begin(void)
+{
+    struct heap *const heap = take_heap(false);
+
+    if (heap == NULL)
+        return enter_common();
+    heap_mine = heap;
+    if (heap_taps.thread_began != NULL)
+        heap_taps.thread_began(); /* may allocate: the heap is ready */
+    heap->is_busy = true;
+    return heap;
+}
+
+struct heap *heap_enter(void)
+{
+    struct heap *const heap = heap_mine;
+
+    if (heap == NO_HEAP)
+        return begin();
+    if (heap == EXITED_HEAP)
+        return enter_common();
+    if (heap == RESERVE_HEAP || heap->is_busy)
+        return NULL;
+    heap->is_busy = true;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler on this thread sees is_busy before anything changes */
+    return heap;
+}
+
+void heap_leave(struct heap *heap)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    if (heap->is_shared)
+        os_lock_drop(&heap->lock);
+    else
+        heap->is_busy = false;
+}
+
+/* ---- Time -------------------------------------------------------------------------------------------------------------------------------- */
+
+void heap_tick(struct heap *heap)
+{
+    enum { LOOKS = 16, VISIT_MS = 50 };
+    static _Atomic uint64_t last_visit;
+
+    if (++heap->visits % LOOKS != 0)
+        return;
+    const uint64_t now = os_clock_coarse_ms();
+    uint64_t last = load_relaxed(&last_visit);
+
+    heap_send_parcels(heap);
+    if (now - last < VISIT_MS || !atomic_compare_exchange_strong_explicit(&last_visit, &last, now, memory_order_relaxed,
+                                                                          memory_order_relaxed))
+        return;
+    page_purge_due(now);
+    if (heap_taps.time_passed != NULL)
+        heap_taps.time_passed();
+}
+
+/* ---- The end ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void let_go(struct slab *slab)
+{
+    if (slab_used(slab) == 0)
+        heap_slab_release(slab);
+    else
+        heap_orphan(slab);
+}
+
+/* Empty `heap`: everything in it goes home or becomes an orphan. thread: inside it. */
+static void dissolve(struct heap *heap)
+{
+    heap_send_parcels(heap);
+    heap_collect(heap);
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++)
+        heap_list_return(heap, class);
+    heap_slabs_leave(heap, let_go);
+    heap_inbox_close(heap);
+}
+
+void heap_thread_exit(void)
+{
+    struct heap *const heap = heap_own();
+
+    if (heap == NULL || heap->is_busy) { /* busy: the thread ends inside a slow path, from a signal handler; leave all as it is */
+        heap_mine = heap == NULL && heap_mine == RESERVE_HEAP ? RESERVE_HEAP : EXITED_HEAP;
+        return;
+    }
+    heap->is_busy = true;
+    heap_mine = EXITED_HEAP;
+    dissolve(heap);
+    heap->is_busy = false;
+    give_heap(heap);
+}
+
+bool heap_thread_arm(void)
+{
+    struct heap *const heap = heap_own();
+
+    if (heap == NULL || heap->is_armed)
+        return false;
+    heap->is_armed = true;
+    return true;
+}
+
+void heap_thread_reserve(void)
+{
+    heap_mine = RESERVE_HEAP;
+}
+
+void heap_settle(void)
+{
+    struct heap *const heap = heap_enter();
+
+    if (heap == NULL)
+        return;
+    heap_send_parcels(heap);
+    heap_collect(heap);
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
+        struct slab *const current = heap->current[class.i];
+        heap_list_return(heap, class);
+        if (current != NULL && slab_used(current) == 0) {
+            heap->current[class.i] = NULL;
+            heap_slab_release(current);
+        }
+    }
+    heap_leave(heap);
+}
+
+/* ---- Shared heaps --------------------------------------------------------------------------------------------------------------------------- */
+
+struct heap *heap_shared_new(void)
+{
+    struct heap *const heap = take_heap(true);
+
+    if (heap != NULL)
+        heap->is_public = true;
+    return heap;
+}
+
+void heap_shared_destroy(struct heap *heap)
+{
+    if (!heap_enter_shared(heap))
+        return; /* destroyed from a handler that interrupted its use: against the contract, and harmless */
+    heap_collect(heap);
+    heap_slabs_leave(heap, heap_slab_release);
+    heap_large_end_all(heap);
+    heap_inbox_close(heap);
+    heap_leave(heap);
+    give_heap(heap);
+}
+
+/* ---- Fork ----------------------------------------------------------------------------------------------------------------------------------- */
+
+void heap_threads_fork_prepare(void)
+{
+    heaps.fork_holds = os_lock_take(&heaps_lock);
+    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
+        heap->fork_holds = os_lock_take(&heap->lock);
+}
+
+void heap_threads_fork_parent(void)
+{
+    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
+        if (heap->fork_holds)
+            os_lock_drop(&heap->lock);
+    if (heaps.fork_holds)
+        os_lock_drop(&heaps_lock);
+}
+
+void heap_threads_fork_child(void)
+{
+    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
+        if (heap->fork_holds)
+            os_lock_reset(&heap->lock);
+    if (heaps.fork_holds)
+        os_lock_reset(&heaps_lock);
+}
+
+static void bury(struct heap *heap)
+{
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
+        heap->list[class.i] = NULL;
+        heap->current[class.i] = NULL;
+        heap->partial[class.i] = (struct heap_queue){NO_GRANULE, NO_GRANULE};
+        heap->full[class.i] = NO_GRANULE;
+    }
+    heap->is_busy = false;
+    give_heap(heap);
+}
+
+void heap_bury_all(bool (*is_gone)(const struct heap *heap))
+{
+    for (uint32_t id = 1; id <= heaps.count; id++)
+        if (is_gone(heap_at(id)))
+            bury(heap_at(id));
+}

@@ -1,0 +1,96 @@
+/* os.h: the whole contract with the kernel.
+ *
+ * Functions that can fail return 0 or an errno value (or NULL) and leave errno as they found it. Nothing here allocates,
+ * prints (but os_write) or takes a lock of libc. Which calls may be made when: docs/design.md, "System calls". */
+#ifndef ASHLAR_OS_OS_H
+#define ASHLAR_OS_OS_H
+
+#include "base/config.h"
+#include "base/atomics.h"
+#include "os/arch.h"
+
+#include <sys/types.h>
+
+/* ---- What the kernel told the process at its start (getauxval(3)) ---------------------------------------------------- */
+
+struct os_facts {
+    size_t page_bytes; /* 4, 16 or 64 KiB */
+    uint64_t random[2]; /* 16 random bytes, AT_RANDOM */
+    bool secure;       /* AT_SECURE: the environment is not to be trusted */
+    bool short_of_space; /* RLIMIT_AS bounds the address space */
+};
+
+/* Fill in `facts`. Finds the vDSO's clock on the way. thread: first caller only, before any other function here. */
+void os_start(struct os_facts *facts);
+
+/* Find the clock in the vDSO image at `vdso` (0: there is none). For os_start() and tests. */
+void os_clock_start(uintptr_t vdso);
+
+/* Value of `name` in the environment block, without libc; NULL when absent or while libc has not set the block yet.
+ * `ready` tells the two apart. */
+const char *os_environment(const char *name, bool *ready);
+
+/* ---- Memory ----------------------------------------------------------------------------------------------------------- */
+
+/* Map `bytes` bytes, readable, writable, private, zero. `address`: exactly there, or NULL for anywhere.
+ * returns: NULL when refused or when something is mapped there already (`*error` = EEXIST). `error` may be NULL. */
+void *os_map(void *address, size_t bytes, int *error);
+
+/* Map `bytes` bytes that can be neither read nor written and are charged to nobody; over whatever is at `address`, or
+ * anywhere when it is NULL. */
+void *os_map_nothing(void *address, size_t bytes);
+
+/* returns: 0 or an errno value, for all four. */
+int os_unmap(void *address, size_t bytes);
+int os_open_up(void *address, size_t bytes);  /* make readable and writable */
+int os_purge(void *address, size_t bytes);    /* drop the content: on success the pages read as zero and cost nothing */
+int os_advise_dontfork(void *address, size_t bytes);
+
+/* Resize a mapping of our own, moving it if need be. returns: its address, or NULL: nothing has changed. */
+void *os_remap(void *address, size_t old_bytes, size_t new_bytes);
+
+/* ---- Time --------------------------------------------------------------------------------------------------------------- */
+
+/* Milliseconds of a coarse monotonic clock, from the vDSO; where there is none, a count of the calls made.
+ * No system call. */
+uint64_t os_clock_coarse_ms(void);
+
+/* Nanoseconds since an arbitrary point, and since 1970. These may make a system call: start and status page only. */
+uint64_t os_clock_ns(void);
+uint64_t os_clock_real_ns(void);
+
+/* ---- Locks ---------------------------------------------------------------------------------------------------------------- */
+
+/* A futex lock that knows its holder. source: Drepper, "Futexes Are Tricky", 2011, mutex 2. */
+struct os_lock {
+    _Atomic uint32_t state;    /* 0 free, 1 held, 2 held and waited for */
+    _Atomic uintptr_t holder;  /* thread pointer of the holder; stays valid in a fork child */
+};
+
+/* Wait for `lock` and take it. returns: false when this thread holds it already (a signal handler interrupted us, or fork
+ * was called from one): the caller must do without. */
+bool os_lock_take(struct os_lock *lock);
+void os_lock_drop(struct os_lock *lock);
+
+/* Make `lock` free whoever held it. thread: the only one, in a fork child. */
+void os_lock_reset(struct os_lock *lock);
+
+/* ---- Process, files ----------------------------------------------------------------------------------------------------------- */
+
+int os_pid(void);
+int os_parent_pid(void);
+
+/* Write `bytes` bytes to `descriptor`, whole, as far as it accepts them. */
+void os_write(int descriptor, const char *text, size_t bytes);
+
+/* Memory limit of the process's control group or of a group around it; SIZE_MAX when there is none. At start only. */
+size_t os_cgroup_limit(void);
+
+/* For the status page only: these calls are made under `status:` alone. */
+int os_open(const char *path, int flags, unsigned mode); /* a descriptor, or -errno */
+int os_close(int descriptor);
+int os_truncate(int descriptor, size_t bytes);
+void *os_map_file(int descriptor, size_t bytes); /* shared, readable and writable; NULL when refused */
+ssize_t os_readlink(const char *path, char *buffer, size_t bytes); /* length, or -errno */
+
+#endif

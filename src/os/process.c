@@ -1,0 +1,98 @@
+/* process.c: the process's own identity, its start-up facts, and the few file calls of the status page. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+
+static bool address_space_is_bounded(void)
+{
+    struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
+
+    (void)os_call6(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0); /* refused: as if there were none */
+    return limit.rlim_cur != RLIM64_INFINITY;
+}
+
+void os_start(struct os_facts *facts)
+{
+    const uintptr_t random = getauxval(AT_RANDOM);
+    const size_t page = getauxval(AT_PAGESZ);
+
+    facts->page_bytes = page != 0 ? page : 4096;
+    facts->secure = getauxval(AT_SECURE) != 0;
+    facts->short_of_space = address_space_is_bounded();
+    facts->random[0] = (uintptr_t)facts; /* without AT_RANDOM (odd emulators): what address randomisation gives */
+    facts->random[1] = os_thread_pointer();
+    if (random != 0)
+        __builtin_memcpy(facts->random, (const void *)random, sizeof facts->random);
+    os_clock_start(getauxval(AT_SYSINFO_EHDR));
+}
+
+/* The text behind "name=" in `entry`, or NULL when it is another variable. */
+static const char *value_in(const char *entry, const char *name)
+{
+    while (*name != '\0')
+        if (*entry++ != *name++)
+            return NULL;
+    return *entry == '=' ? entry + 1 : NULL;
+}
+
+const char *os_environment(const char *name, bool *ready)
+{
+    *ready = environ != NULL;
+    if (environ == NULL)
+        return NULL;
+    for (char **entry = environ; *entry != NULL; entry++) {
+        const char *const value = value_in(*entry, name);
+        if (value != NULL)
+            return value;
+    }
+    return NULL;
+}
+
+int os_pid(void)
+{
+    return (int)os_call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+int os_parent_pid(void)
+{
+    return (int)os_call6(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+void os_write(int descriptor, const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        const long written = os_call6(SYS_write, descriptor, (long)text, (long)bytes, 0, 0, 0);
+        if (written <= 0 && written != -EINTR)
+            return;
+        if (written > 0) {
+            text += written;
+            bytes -= (size_t)written;
+        }
+    }
+}
+
+int os_open(const char *path, int flags, unsigned mode)
+{
+    return (int)os_call6(SYS_openat, AT_FDCWD, (long)path, flags, mode, 0, 0);
+}
+
+int os_close(int descriptor)
+{
+    return (int)-os_call6(SYS_close, descriptor, 0, 0, 0, 0, 0);
+}
+
+int os_truncate(int descriptor, size_t bytes)
+{
+    return (int)-os_call6(SYS_ftruncate, descriptor, (long)bytes, 0, 0, 0, 0);
+}
+
+ssize_t os_readlink(const char *path, char *buffer, size_t bytes)
+{
+    return os_call6(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer, (long)bytes, 0, 0);
+}

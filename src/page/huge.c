@@ -1,0 +1,350 @@
+/* huge.c: blocks with mappings of their own, in a table sorted by address.
+ *
+ *   unmapped --take--> live --give--> freed (no access, no memory, still ours) --take--> live
+ *                        |                      |
+ *                     resize: mremap            +--the oldest, when too much is kept--> unmapped
+ *
+ * A freed range is kept without access so that a second free is named, a late access stops at once, and a request of about the
+ * same size is served by one mprotect. What is kept never exceeds the most that was live; nothing is kept under RLIMIT_AS.
+ *
+ * Threads: any; one lock, held across mremap (which moves page tables, not pages). Never taken together with the runs' lock. */
+#include "page/ground.h"
+
+#define TABLE_BYTES_MIN ((size_t)64 << 10)
+
+static struct os_lock huge_lock;
+
+static struct {
+    struct page_huge *table; /* sorted by start; live and freed ones */
+    size_t count;
+    size_t room_bytes;       /* of the table's mapping */
+    uint64_t taken;
+    uint64_t live;
+    size_t live_bytes;
+    size_t live_bytes_most;
+    size_t kept_bytes;       /* of freed ones */
+    uint32_t kept_next;      /* the order in which they were freed: heap of a freed record is its number */
+} huge; /* guarded by huge_lock */
+
+/* ---- The table -------------------------------------------------------------------------------------------------------------- */
+
+/* Number of records that start at or below `address`. */
+static size_t records_up_to(uintptr_t address)
+{
+    size_t low = 0;
+    size_t high = huge.count;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (huge.table[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The record that `address` lies in, or NULL. */
+static struct page_huge *record_of(uintptr_t address)
+{
+    const size_t position = records_up_to(address);
+    struct page_huge *const record = position > 0 ? &huge.table[position - 1] : NULL;
+
+    return record != NULL && address - record->start < record->bytes ? record : NULL;
+}
+
+/* Make room for one more record. */
+static bool table_has_room(void)
+{
+    if ((huge.count + 1) * sizeof *huge.table <= huge.room_bytes)
+        return true;
+    const size_t wanted = huge.room_bytes == 0 ? round_up(TABLE_BYTES_MIN, page_ground.page_bytes) : 2 * huge.room_bytes;
+    void *const table = huge.room_bytes == 0 ? os_map(NULL, wanted, NULL) : os_remap(huge.table, huge.room_bytes, wanted);
+
+    if (table == NULL)
+        return false;
+    huge.table = table;
+    huge.room_bytes = wanted;
+    return true;
+}
+
+/* The table has room. */
+static void record_insert(struct page_huge record)
+{
+    const size_t position = records_up_to(record.start);
+
+    for (size_t i = huge.count; i > position; i--)
+        huge.table[i] = huge.table[i - 1];
+    huge.table[position] = record;
+    huge.count++;
+}
+
+static void record_remove(const struct page_huge *record)
+{
+    huge.count--;
+    for (size_t i = (size_t)(record - huge.table); i < huge.count; i++)
+        huge.table[i] = huge.table[i + 1];
+}
+
+static void count_live(size_t bytes)
+{
+    huge.live++;
+    huge.live_bytes += bytes;
+    huge.live_bytes_most = huge.live_bytes > huge.live_bytes_most ? huge.live_bytes : huge.live_bytes_most;
+}
+
+/* ---- Freed ranges that are kept ------------------------------------------------------------------------------------------------ */
+
+static struct page_huge *oldest_kept(void)
+{
+    struct page_huge *oldest = NULL;
+
+    for (size_t i = 0; i < huge.count; i++) {
+        struct page_huge *const record = &huge.table[i];
+        if (record->state == HUGE_FREED &&
+            (oldest == NULL || huge.kept_next - record->heap > huge.kept_next - oldest->heap))
+            oldest = record;
+    }
+    return oldest;
+}
+
+/* Unmap freed ranges, the oldest first, until `most` bytes of them are left. returns: whether any was unmapped. */
+static bool keep_at_most(size_t most)
+{
+    bool any = false;
+
+    while (huge.kept_bytes > most) {
+        struct page_huge *const record = oldest_kept();
+        if (os_unmap((void *)record->start, record->bytes) != 0)
+            break; /* no room for the kernel's records: it stays ours, and empty */
+        huge.kept_bytes -= record->bytes;
+        record_remove(record);
+        any = true;
+    }
+    return any;
+}
+
+/* A kept range of `bytes` bytes or up to a quarter more, cut to size and opened up; NULL when there is none. */
+static struct page_huge *reuse_kept(size_t bytes, size_t alignment)
+{
+    for (size_t i = 0; i < huge.count; i++) {
+        struct page_huge *const record = &huge.table[i];
+        if (record->state != HUGE_FREED || record->bytes < bytes || record->bytes - bytes > bytes / 4 ||
+            record->start % alignment != 0)
+            continue;
+        const size_t excess = record->bytes - bytes;
+        if (excess != 0 && os_unmap((void *)(record->start + bytes), excess) != 0)
+            continue;
+        huge.kept_bytes -= excess;
+        record->bytes = bytes;
+        if (os_open_up((void *)record->start, bytes) != 0)
+            return NULL; /* no memory: a fresh mapping would be refused too */
+        huge.kept_bytes -= bytes;
+        return record;
+    }
+    return NULL;
+}
+
+/* ---- Mappings ---------------------------------------------------------------------------------------------------------------- */
+
+/* Map `bytes` bytes at a multiple of `alignment`, a page or more. */
+static uintptr_t map_aligned(size_t bytes, size_t alignment)
+{
+    const size_t slack = alignment > page_ground.page_bytes ? alignment : 0;
+    const uintptr_t start = (uintptr_t)os_map(NULL, bytes + slack, NULL);
+
+    if (start == 0 || slack == 0)
+        return start;
+    const uintptr_t aligned = round_up(start, alignment);
+    const uintptr_t end = start + bytes + slack;
+
+    /* A trim that is refused leaves address space behind that costs nothing. */
+    if (aligned > start)
+        (void)os_unmap((void *)start, aligned - start);
+    if (end > aligned + bytes)
+        (void)os_unmap((void *)(aligned + bytes), end - aligned - bytes);
+    return aligned;
+}
+
+static struct page_huge *map_new(size_t bytes, size_t alignment)
+{
+    if (!table_has_room())
+        return NULL;
+    uintptr_t start = map_aligned(bytes, alignment);
+
+    if (start == 0 && keep_at_most(0))
+        start = map_aligned(bytes, alignment);
+    if (start == 0)
+        return NULL;
+    record_insert((struct page_huge){start, bytes, 0, HUGE_LIVE});
+    return record_of(start);
+}
+
+void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
+{
+    void *block = NULL;
+
+    if (bytes > REQUEST_BYTES_MAX - alignment - page_ground.page_bytes)
+        return NULL;
+    bytes = round_up(bytes, page_ground.page_bytes);
+    if (!page_commit(bytes))
+        return NULL;
+    if (os_lock_take(&huge_lock)) {
+        struct page_huge *record = reuse_kept(bytes, alignment);
+        if (record == NULL)
+            record = map_new(bytes, alignment);
+        if (record != NULL) {
+            record->heap = heap;
+            record->state = HUGE_LIVE;
+            huge.taken++;
+            count_live(bytes);
+            block = (void *)record->start;
+        }
+        os_lock_drop(&huge_lock);
+    }
+    if (block == NULL)
+        page_uncommit(bytes);
+    return block;
+}
+
+struct page_huge page_huge_find(const void *address)
+{
+    struct page_huge found = {0};
+
+    if (os_lock_take(&huge_lock)) {
+        const struct page_huge *const record = record_of((uintptr_t)address);
+        if (record != NULL)
+            found = *record;
+        os_lock_drop(&huge_lock);
+    }
+    return found;
+}
+
+/* Take the memory, and keep the address range if the kernel can. */
+static void retire(struct page_huge *record)
+{
+    void *const start = (void *)record->start;
+    const size_t bytes = record->bytes;
+
+    if (page_ground.short_of_space && os_unmap(start, bytes) == 0) {
+        record_remove(record);
+        return;
+    }
+    if (os_map_nothing(start, bytes) == NULL) {
+        if (os_unmap(start, bytes) == 0)
+            record_remove(record);
+        return; /* refused both: the block stays mapped, live for ever; only its heap forgets it */
+    }
+    record->state = HUGE_FREED;
+    record->heap = huge.kept_next++;
+    huge.kept_bytes += bytes;
+    (void)keep_at_most(huge.live_bytes_most);
+}
+
+struct page_huge page_huge_give(void *block)
+{
+    struct page_huge found = {0};
+
+    if (!os_lock_take(&huge_lock))
+        return found;
+    struct page_huge *const record = record_of((uintptr_t)block);
+    if (record != NULL)
+        found = *record;
+    const bool ends = found.state == HUGE_LIVE && found.start == (uintptr_t)block;
+    if (ends) {
+        huge.live--;
+        huge.live_bytes -= found.bytes;
+        record->heap = 0;
+        retire(record);
+    }
+    os_lock_drop(&huge_lock);
+    if (ends)
+        page_uncommit(found.bytes);
+    return found;
+}
+
+/* Resize the live block of `record`. returns: its new address, 0 when refused. */
+static uintptr_t remap(struct page_huge *record, size_t bytes)
+{
+    struct page_huge moved = *record;
+
+    moved.start = (uintptr_t)os_remap((void *)record->start, record->bytes, bytes);
+    if (moved.start == 0)
+        return 0;
+    huge.live--;
+    huge.live_bytes -= record->bytes;
+    record_remove(record);
+    moved.bytes = bytes;
+    record_insert(moved);
+    count_live(bytes);
+    return moved.start;
+}
+
+void *page_huge_resize(void *block, size_t bytes)
+{
+    const struct page_huge before = page_huge_find(block);
+    uintptr_t moved = 0;
+
+    if (bytes > REQUEST_BYTES_MAX - page_ground.page_bytes)
+        return NULL;
+    bytes = round_up(bytes, page_ground.page_bytes);
+    if (bytes > before.bytes && !page_commit(bytes - before.bytes))
+        return NULL;
+    if (os_lock_take(&huge_lock)) {
+        moved = remap(record_of((uintptr_t)block), bytes);
+        if (moved == 0 && keep_at_most(0))
+            moved = remap(record_of((uintptr_t)block), bytes);
+        os_lock_drop(&huge_lock);
+    }
+    if (moved == 0 && bytes > before.bytes)
+        page_uncommit(bytes - before.bytes);
+    if (moved != 0 && bytes < before.bytes)
+        page_uncommit(before.bytes - bytes);
+    return (void *)moved;
+}
+
+struct page_huge page_huge_any_of(uint32_t heap)
+{
+    struct page_huge found = {0};
+
+    if (!os_lock_take(&huge_lock))
+        return found;
+    for (size_t i = 0; i < huge.count && found.state == HUGE_UNKNOWN; i++)
+        if (huge.table[i].state == HUGE_LIVE && huge.table[i].heap == heap)
+            found = huge.table[i];
+    os_lock_drop(&huge_lock);
+    return found;
+}
+
+/* ---- Fork, statistics ----------------------------------------------------------------------------------------------------- */
+
+static bool huge_fork_holds; /* guarded by huge_lock: see run.c */
+
+void page_huge_fork_prepare(void)
+{
+    huge_fork_holds = os_lock_take(&huge_lock);
+}
+
+void page_huge_fork_parent(void)
+{
+    if (huge_fork_holds)
+        os_lock_drop(&huge_lock);
+}
+
+void page_huge_fork_child(void)
+{
+    if (huge_fork_holds)
+        os_lock_reset(&huge_lock);
+}
+
+void page_huge_stats(struct page_stats *stats)
+{
+    if (!os_lock_take(&huge_lock))
+        return;
+    stats->huge_taken = huge.taken;
+    stats->huge_live = huge.live;
+    stats->huge_live_bytes = huge.live_bytes;
+    stats->mapped = huge.live_bytes;
+    stats->metadata = huge.room_bytes;
+    os_lock_drop(&huge_lock);
+}

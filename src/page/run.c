@@ -1,0 +1,459 @@
+/* run.c: runs of granules: taken, given back, joined, purged.
+ *
+ *   live --page_give--> dirty --idle, or too much--> clean --page_take--> live
+ *                         |                                                ^
+ *                         +------------------page_take---------------------+
+ *
+ * A free run is dirty (its pages are resident, its content is anything) or clean (never used, or given back to the kernel: it
+ * reads as zero and costs nothing). Each kind has a tree; neighbours of the same kind are always joined. Dirty ground is
+ * reused first, the shortest fit first, the lowest address first: that is what lets long runs and the heap's end empty.
+ *
+ * Invariant: live + dirty + clean + holes + granule 0 == granules of the heap range (runs being purged count as dirty).
+ * Threads:   any; one lock, never held across madvise. */
+#include "page/ground.h"
+#include "page/tree.h"
+
+enum run_state { CLEAN, DIRTY };
+
+/* A visit of page_purge_due() gives back no more than this for age alone. */
+#define PURGE_VISIT ((size_t)1 << 20)
+#define DIRTY_SHARE 8 /* of the live bytes */
+
+static struct os_lock run_lock;
+
+static struct {
+    granule_index trees[2];  /* by enum run_state */
+    granule_index oldest;    /* dirty runs in the order in which they became dirty */
+    granule_index newest;
+    size_t dirty;            /* bytes */
+    size_t committed;        /* live runs and huge blocks, bytes */
+    uint64_t purged;
+    uint64_t purge_calls;
+    uint64_t refused;
+    uint32_t now_ms;         /* when somebody last looked at the clock */
+    bool keeps_content;      /* purged pages were seen to keep their content: an emulator */
+    bool was_tried;          /* keeps_content is known */
+} runs; /* guarded by run_lock */
+
+struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
+
+/* ---- Free runs in their trees and in the list of dirty ones -------------------------------------------------------------- */
+
+static void list_dirty(granule_index index)
+{
+    struct free_run *const run = run_at(index);
+
+    run->stamp_ms = runs.now_ms;
+    run->newer = NO_GRANULE;
+    run->older = runs.newest;
+    if (runs.newest.i != 0)
+        run_at(runs.newest)->newer = index;
+    else
+        runs.oldest = index;
+    runs.newest = index;
+    runs.dirty += granule_bytes(run->length);
+}
+
+static void unlist_dirty(granule_index index)
+{
+    const struct free_run *const run = run_at(index);
+
+    if (run->older.i != 0)
+        run_at(run->older)->newer = run->newer;
+    else
+        runs.oldest = run->newer;
+    if (run->newer.i != 0)
+        run_at(run->newer)->older = run->older;
+    else
+        runs.newest = run->older;
+    runs.dirty -= granule_bytes(run->length);
+}
+
+/* Write the lines at both ends of a free run and enter it. */
+static void enter(granule_index index, granule_count length, enum run_state state)
+{
+    struct free_run *const run = run_at(index);
+    struct free_run *const tail = run_at((granule_index){index.i + length.n - 1});
+
+    tail->line.kind = GRANULE_FREE_TAIL;
+    tail->head = index;
+    tail->line.state = state;
+    run->line.kind = GRANULE_FREE; /* last: a run of one granule is its own tail */
+    run->line.state = state;
+    run->length = length;
+    run->head = index;
+    tree_insert(&runs.trees[state], index);
+    if (state == DIRTY)
+        list_dirty(index);
+}
+
+/* Take a free run out of tree and list, and clear the lines at its ends. */
+static void leave(granule_index index)
+{
+    struct free_run *const run = run_at(index);
+
+    tree_remove(&runs.trees[run->line.state], index);
+    if (run->line.state == DIRTY)
+        unlist_dirty(index);
+    run_at((granule_index){index.i + run->length.n - 1})->line.kind = GRANULE_NONE;
+    run->line.kind = GRANULE_NONE;
+}
+
+/* Enter a run of `state`, joined with its free neighbours of the same state. */
+static void enter_joined(granule_index first, granule_count length, enum run_state state)
+{
+    const struct free_run *const before = run_at((granule_index){first.i - 1});
+    const granule_index after = granule_after(first, length);
+
+    if (page_offset(page_address(after)) >> 4 < load_relaxed(&page_ground.end16)) {
+        const struct free_run *const next = run_at(after);
+        if (next->line.kind == GRANULE_FREE && next->line.state == state) {
+            length.n += next->length.n;
+            leave(after);
+        }
+    }
+    if ((before->line.kind == GRANULE_FREE || before->line.kind == GRANULE_FREE_TAIL) && before->line.state == state) {
+        const granule_index head = before->head;
+        length.n += run_at(head)->length.n;
+        leave(head);
+        first = head;
+    }
+    enter(first, length, state);
+}
+
+/* ---- Purging ---------------------------------------------------------------------------------------------------------------- */
+
+/* Give the pages of [address, +bytes) back and learn, the first time, whether they then read as zero.
+ * Called without the lock. */
+static bool purge_pages(char *address, size_t bytes, bool *keeps_content)
+{
+    volatile uint64_t *const probe = (volatile uint64_t *)address;
+
+    if (!runs.was_tried)
+        *probe = 1;
+    if (os_purge(address, bytes) != 0)
+        return false; /* locked pages, or no room for the kernel's records: larger, but correct */
+    *keeps_content = !runs.was_tried && *probe != 0;
+    return true;
+}
+
+/* Give back at most `most` bytes of the oldest dirty run. Drops the lock meanwhile: the run is in nobody's reach.
+ * returns: bytes of the run dealt with, 0 when there is none. */
+static size_t purge_oldest(size_t most, size_t *purged)
+{
+    const granule_index first = runs.oldest;
+
+    if (first.i == 0)
+        return 0;
+    granule_count length = run_at(first)->length;
+    leave(first);
+    if (granule_bytes(length) > most) {
+        const granule_count part = granules_for(most);
+        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY);
+        length = part;
+    }
+    run_at(first)->line.kind = GRANULE_PURGING;
+    runs.dirty += granule_bytes(length);
+    os_lock_drop(&run_lock);
+
+    bool keeps_content = false;
+    const bool done = purge_pages(page_address(first), granule_bytes(length), &keeps_content);
+
+    (void)os_lock_take(&run_lock);
+    runs.dirty -= granule_bytes(length);
+    run_at(first)->line.kind = GRANULE_NONE;
+    enter_joined(first, length, done ? CLEAN : DIRTY);
+    if (done) {
+        runs.was_tried = true;
+        runs.keeps_content |= keeps_content;
+        runs.purged += granule_bytes(length);
+        *purged += granule_bytes(length);
+    }
+    runs.purge_calls++;
+    return granule_bytes(length);
+}
+
+static size_t dirty_bound(void)
+{
+    const size_t share = runs.committed / DIRTY_SHARE;
+    const size_t least = load_relaxed(&page_bounds.dirty_floor);
+
+    if (runs.committed + runs.dirty > load_relaxed(&page_bounds.soft_limit))
+        return 0;
+    return share > least ? share : least;
+}
+
+static bool oldest_is_due(void)
+{
+    if (runs.oldest.i == 0)
+        return false;
+    const uint32_t age = runs.now_ms - run_at(runs.oldest)->stamp_ms;
+
+    return age >= load_relaxed(&page_bounds.purge_delay_ms);
+}
+
+/* Purge `bytes` of dirty ground, the oldest first, each part once. returns: bytes given back. */
+static size_t purge_bytes(size_t bytes)
+{
+    size_t purged = 0;
+
+    while (bytes > 0) {
+        const size_t part = purge_oldest(bytes, &purged);
+        if (part == 0)
+            break;
+        bytes -= part < bytes ? part : bytes;
+    }
+    return purged;
+}
+
+static void purge_due(void)
+{
+    size_t purged = 0;
+    size_t visit = 0;
+
+    while (visit < PURGE_VISIT && oldest_is_due())
+        visit += purge_oldest(PURGE_VISIT, &purged);
+    if (runs.dirty > dirty_bound())
+        (void)purge_bytes(runs.dirty - dirty_bound());
+}
+
+void page_purge_due(uint64_t now_ms)
+{
+    if (!os_lock_take(&run_lock))
+        return;
+    runs.now_ms = (uint32_t)now_ms;
+    purge_due();
+    os_lock_drop(&run_lock);
+}
+
+size_t page_purge_all(void)
+{
+    size_t purged = 0;
+
+    if (os_lock_take(&run_lock)) {
+        purged = purge_bytes(runs.dirty);
+        os_lock_drop(&run_lock);
+    }
+    return purged;
+}
+
+/* ---- Limits ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whether `bytes` more fit under the hard limit, after purging what is in the way. */
+static bool make_room(size_t bytes)
+{
+    const size_t hard = load_relaxed(&page_bounds.hard_limit);
+
+    if (runs.committed > hard || bytes > hard - runs.committed)
+        return false;
+    if (runs.dirty > hard - runs.committed - bytes)
+        (void)purge_bytes(runs.dirty - (hard - runs.committed - bytes));
+    return runs.dirty <= hard - runs.committed - bytes;
+}
+
+bool page_commit(size_t bytes)
+{
+    if (!os_lock_take(&run_lock))
+        return false;
+    const bool fits = make_room(bytes);
+    if (fits) {
+        runs.committed += bytes;
+        if (runs.dirty > dirty_bound())
+            purge_due();
+    } else {
+        runs.refused++;
+    }
+    os_lock_drop(&run_lock);
+    return fits;
+}
+
+void page_uncommit(size_t bytes)
+{
+    if (os_lock_take(&run_lock)) {
+        runs.committed -= bytes;
+        os_lock_drop(&run_lock);
+    }
+}
+
+/* ---- Taking and giving --------------------------------------------------------------------------------------------------------- */
+
+static bool open_ground(void)
+{
+    if (page_heap_range.mapped != 0)
+        return true;
+    if (!page_ground_open())
+        return false;
+    const uint32_t granules = (uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT);
+
+    store_relaxed(&page_ground.end16, page_heap_range.mapped >> 4);
+    run_at(NO_GRANULE)->line.kind = GRANULE_HOLE;
+    enter((granule_index){1}, (granule_count){granules - 1}, CLEAN);
+    return true;
+}
+
+bool page_open(void)
+{
+    if (!os_lock_take(&run_lock))
+        return false;
+    const bool is_open = open_ground();
+    os_lock_drop(&run_lock);
+    return is_open;
+}
+
+/* Grow the range so that a run of `count` granules is free at its end. */
+static bool grow(granule_count count)
+{
+    granule_index end = {(uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT)};
+    granule_count hole;
+    const granule_count added = page_ground_grow(count, &hole);
+
+    if (added.n == 0)
+        return false;
+    if (hole.n != 0) {
+        run_at(end)->line.kind = GRANULE_HOLE;
+        end.i += hole.n;
+    }
+    enter_joined(end, added, CLEAN);
+    return true;
+}
+
+/* A free run of at least `count` granules, dirty ones first; grows the range, and as the last resort purges all, which joins
+ * dirty runs with clean ones. Clean ground is asked of the limits. */
+static granule_index find(granule_count count, granule_count wanted)
+{
+    granule_index found = tree_fit(runs.trees[DIRTY], count);
+
+    if (found.i != 0)
+        return found;
+    if (!make_room(granule_bytes(wanted)))
+        return NO_GRANULE;
+    found = tree_fit(runs.trees[CLEAN], count);
+    if (found.i == 0 && grow(count))
+        found = tree_fit(runs.trees[CLEAN], count);
+    if (found.i == 0 && purge_bytes(runs.dirty) > 0)
+        found = tree_fit(runs.trees[CLEAN], count);
+    return found;
+}
+
+/* Cut `count` granules at a multiple of `alignment` out of the free run at `found`; what is left of it stays free. */
+static granule_index cut(granule_index found, granule_count count, size_t alignment, bool *zeroed)
+{
+    const enum run_state state = run_at(found)->line.state;
+    const granule_count length = run_at(found)->length;
+    const uint32_t stamp_ms = run_at(found)->stamp_ms;
+    const uintptr_t start = (uintptr_t)page_address(found);
+    const granule_count lead = granules_for(round_up(start, alignment) - start);
+    const granule_index first = granule_after(found, lead);
+    const granule_count rest = {length.n - lead.n - count.n};
+
+    leave(found);
+    if (lead.n != 0)
+        enter(found, lead, state);
+    if (rest.n != 0) {
+        enter(granule_after(first, count), rest, state);
+        run_at(granule_after(first, count))->stamp_ms = stamp_ms;
+    }
+    *zeroed = state == CLEAN && !runs.keeps_content;
+    return first;
+}
+
+granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
+{
+    const granule_count slack = granules_for(alignment > GRANULE_BYTES ? alignment - GRANULE_BYTES : 0);
+    granule_index first = NO_GRANULE;
+
+    if (!os_lock_take(&run_lock))
+        return NO_GRANULE;
+    if (open_ground()) {
+        const granule_index found = find((granule_count){count.n + slack.n}, count);
+        if (found.i != 0)
+            first = cut(found, count, alignment, zeroed);
+    }
+    if (first.i != 0)
+        runs.committed += granule_bytes(count);
+    else
+        runs.refused++;
+    os_lock_drop(&run_lock);
+    return first;
+}
+
+void page_give(granule_index first, granule_count count)
+{
+    if (!os_lock_take(&run_lock))
+        return; /* this thread was interrupted inside: the run is lost, nothing is damaged */
+    run_at(first)->line.kind = GRANULE_NONE;
+    runs.committed -= granule_bytes(count);
+    enter_joined(first, count, DIRTY);
+    if (runs.dirty > dirty_bound())
+        purge_due();
+    os_lock_drop(&run_lock);
+}
+
+/* Take `more` granules off the front of the free run at `next`. */
+static void take_front(granule_index next, granule_count more)
+{
+    bool zeroed;
+
+    (void)cut(next, more, GRANULE_BYTES, &zeroed);
+}
+
+bool page_extend(granule_index first, granule_count count, granule_count wanted)
+{
+    const granule_index next = granule_after(first, count);
+    const granule_count more = {wanted.n - count.n};
+    bool fits = false;
+
+    if (!os_lock_take(&run_lock))
+        return false;
+    if (page_offset(page_address(next)) >> 4 < load_relaxed(&page_ground.end16)) {
+        const struct free_run *const run = run_at(next);
+        fits = run->line.kind == GRANULE_FREE && run->length.n >= more.n &&
+               (run->line.state == DIRTY || make_room(granule_bytes(more)));
+        /* make_room() may have dropped the lock: look again. */
+        fits = fits && run->line.kind == GRANULE_FREE && run->length.n >= more.n;
+    }
+    if (fits) {
+        take_front(next, more);
+        runs.committed += granule_bytes(more);
+    }
+    os_lock_drop(&run_lock);
+    return fits;
+}
+
+/* ---- Fork, statistics ------------------------------------------------------------------------------------------------------- */
+
+static bool run_fork_holds; /* guarded by run_lock: whether prepare took it, or this thread held it already */
+
+void page_fork_prepare(void)
+{
+    run_fork_holds = os_lock_take(&run_lock);
+    page_huge_fork_prepare();
+}
+
+void page_fork_parent(void)
+{
+    page_huge_fork_parent();
+    if (run_fork_holds)
+        os_lock_drop(&run_lock);
+}
+
+void page_fork_child(void)
+{
+    page_huge_fork_child();
+    if (run_fork_holds)
+        os_lock_reset(&run_lock);
+}
+
+void page_stats_read(struct page_stats *stats)
+{
+    page_huge_stats(stats);
+    if (!os_lock_take(&run_lock))
+        return;
+    stats->mapped += page_heap_range.mapped;
+    stats->metadata += page_table_range.mapped + page_heaps_range.mapped;
+    stats->dirty = runs.dirty;
+    stats->purged = runs.purged;
+    stats->purge_calls = runs.purge_calls;
+    stats->refused = runs.refused;
+    os_lock_drop(&run_lock);
+}

@@ -1,0 +1,35 @@
+/* prof.h: the floor that only watches: figures added up, and the page through which `ashlar run` reads them. */
+#ifndef ASHLAR_PROF_PROF_H
+#define ASHLAR_PROF_PROF_H
+
+#include "base/config.h"
+#include "ashlar.h"
+
+struct text;
+
+/* Fill in `stats`, whole. Reads other threads' heaps without stopping them; see heap_stats_read(). */
+void prof_stats(struct ashlar_stats *stats);
+
+/* Write `stats` as JSON, schema "ashlar.stats/1". */
+void prof_stats_json(struct text *text, const struct ashlar_stats *stats);
+
+/* Count a pointer that was not ours; see option `foreign`. */
+void prof_count_foreign(void);
+
+/* ---- The status page; see status.c. thread: any -------------------------------------------------------------------------------- */
+
+/* Make a page in `directory`, an absolute path. Fails silently. */
+void prof_status_start(const char *directory);
+
+/* Write the present figures into the page; `final`: nothing will follow. Nothing happens without a page. */
+void prof_status_publish(bool final);
+
+/* In a fork child: a page of its own. */
+void prof_status_fork_child(void);
+
+/* Keep `line`, a report of misuse, in the page, and count it. */
+void prof_status_report(const char *line);
+
+bool prof_status_on(void);
+
+#endif

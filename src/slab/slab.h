@@ -1,0 +1,179 @@
+/* slab.h: one run of granules, cut into equal blocks.
+ *
+ *   first granule                                             its line in the table
+ *   [ block | block | block | ... | never carved | tail ]     { owner, freed, needed, carved, ..., remote }
+ *      |        ^                  ^
+ *      +--link--+                  carved: blocks below it have been on a list at least once
+ *
+ * A block is used (the program's, on a thread's list, or on its way home from another thread) or free (on `freed`).
+ * Invariant: slab_used() + length of freed == carved / block_bytes.
+ *
+ * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is used
+ * beyond that waits in `slack`: so the hot path counts down one number and knows no states.
+ *
+ * In a free block: the link to the next one, and a key word that only a free block has at this address. Both are stored xor
+ * a secret. Links of one slab never leave it.
+ *
+ * Threads: the owner of the slab, unless a function says otherwise. `remote` is heap/remote.c's. */
+#ifndef ASHLAR_SLAB_SLAB_H
+#define ASHLAR_SLAB_SLAB_H
+
+#include "page/page.h"
+#include "slab/class.h"
+
+struct block {
+    uint64_t link; /* address of the next free block, or 0, xor page_ground.link_secret */
+    uint64_t key;  /* slab_key() */
+};
+
+static_assert(sizeof(struct block) == BLOCK_ALIGN, "the smallest block holds both words");
+
+/* Which list of its owner a slab is in. */
+enum slab_state { SLAB_UNLISTED, SLAB_PARTIAL, SLAB_FULL };
+
+struct slab {
+    struct line line;         /* owner; kind SLAB; state: enum slab_state; class; granules; slack */
+    struct block *freed;      /* blocks that the owner freed, newest first */
+    uint64_t reciprocal;      /* class_info.reciprocal */
+    uint32_t needed;          /* frees until an event; at least 1, but 0 in an empty slab that is its class's current one */
+    uint32_t carved;          /* bytes */
+    uint32_t block_bytes;
+    granule_index next;       /* neighbours in the one list of slabs that this one is in */
+    granule_index previous;
+    granule_index inbox_next; /* next in the owner's inbox */
+    _Atomic uint64_t remote;  /* heap/remote.h */
+};
+
+static_assert(sizeof(struct slab) == 1u << LINE_SHIFT, "one line for each granule");
+static_assert(offsetof(struct slab, previous) == 48, "the page floor keeps bytes 48 to 63 of a line");
+
+/* The word that marks a free block at `address`. Any other word proves that it is not free; this one is a suspicion only,
+ * since the program may have written it. */
+ALWAYS_INLINE uint64_t slab_key(const void *address)
+{
+    return (uintptr_t)address ^ page_ground.key_secret;
+}
+
+ALWAYS_INLINE uint64_t slab_link(const struct block *next)
+{
+    return (uintptr_t)next ^ page_ground.link_secret;
+}
+
+ALWAYS_INLINE struct block *slab_next(const struct block *block)
+{
+    return (struct block *)(block->link ^ page_ground.link_secret);
+}
+
+/* Whether a block starts at `offset` in a slab. Exact for offsets and blocks below 2^32: offset * ceil(2^64 / n) wraps to
+ * less than ceil(2^64 / n) only for multiples of n.
+ * source: Lemire, Kaser, Kurz, "Faster remainder by direct computation", Software: Practice and Experience 49, 2019. */
+ALWAYS_INLINE bool slab_is_start(const struct slab *slab, size_t offset)
+{
+    return offset * slab->reciprocal < slab->reciprocal;
+}
+
+static inline struct slab *slab_at(granule_index first)
+{
+    return page_line_at(first);
+}
+
+static inline uintptr_t slab_address(const struct slab *slab)
+{
+    return (uintptr_t)page_address(page_index_of(slab));
+}
+
+static inline size_t slab_bytes(const struct slab *slab)
+{
+    return (size_t)slab->line.granules << GRANULE_SHIFT;
+}
+
+/* Number of the block at `offset`: offset / block_bytes. */
+static inline uint32_t slab_block_number(const struct slab *slab, size_t offset)
+{
+    return (uint32_t)(((unsigned __int128)offset * slab->reciprocal) >> 64);
+}
+
+static inline struct block *slab_block(const struct slab *slab, uint32_t number)
+{
+    return (struct block *)(slab_address(slab) + (size_t)number * slab->block_bytes);
+}
+
+static inline uint32_t slab_number_of(const struct slab *slab, const struct block *block)
+{
+    return slab_block_number(slab, (uintptr_t)block - slab_address(slab));
+}
+
+static inline uint32_t slab_used(const struct slab *slab)
+{
+    return slab->needed + slab->line.slack;
+}
+
+/* Count down to empty from now on. */
+static inline void slab_wake(struct slab *slab)
+{
+    slab->needed = slab_used(slab);
+    slab->line.slack = 0;
+}
+
+/* Whether a carved block of `slab` starts at `address`. */
+static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
+{
+    const uintptr_t offset = address - slab_address(slab);
+
+    return offset < slab->carved && slab_is_start(slab, offset);
+}
+
+static inline uint32_t slab_carved_blocks(const struct slab *slab)
+{
+    return slab_block_number(slab, slab->carved);
+}
+
+/* The same for a thread that does not own the slab: true of an orphan, a good guess otherwise.
+ * The owner writes both words without atomics, for the sake of its hot path. */
+__attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(const struct slab *slab)
+{
+    return *(const volatile uint32_t *)&slab->needed + *(const volatile uint16_t *)&slab->line.slack;
+}
+
+static inline class_id slab_class(const struct slab *slab)
+{
+    return (class_id){slab->line.class};
+}
+
+static inline bool slab_is_fully_carved(const struct slab *slab)
+{
+    return slab->carved + slab->block_bytes > slab_bytes(slab);
+}
+
+/* The slab that the granule with line `line` belongs to, whose kind is SLAB or SLAB_REST. thread: any that knows the slab to
+ * be live, for example by a live block in it. */
+static inline struct slab *slab_of_line(struct line *line)
+{
+    struct line *first = line;
+
+    if (line->kind == GRANULE_SLAB_REST)
+        first = page_line_at((granule_index){page_index_of(line).i - line->granules});
+    return (struct slab *)first;
+}
+
+/* Make a slab of `class` in the run at `first`, as long as the class wants it. Nothing is carved, the owner is NULL. */
+struct slab *slab_start(granule_index first, class_id class);
+
+/* End a slab without used blocks: its lines say NONE again, and the run may be given back. */
+granule_count slab_end(struct slab *slab);
+
+/* Carve blocks of up to `bytes` bytes, at least one; the slab is not fully carved. They count as used.
+ * returns: the first, linked with the others in order of address. `*count`: how many. */
+struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count);
+
+/* Take all that the owner freed. They count as used again. */
+struct block *slab_take_freed(struct slab *slab);
+
+/* Walk a list of free blocks of `slab` from `first`: at most `most` blocks, each link checked to lead to a carved block.
+ * `*last`: the last block reached. returns: the number of blocks, or -1 when a link leads elsewhere: the list is damaged. */
+int slab_walk(const struct slab *slab, struct block *first, uint32_t most, struct block **last);
+
+/* Whether `block` is on the list that starts at `first`, `most` blocks long at most. */
+bool slab_list_holds(const struct slab *slab, const struct block *first, uint32_t most, const void *block);
+
+#endif

@@ -1,0 +1,267 @@
+/* interrupt.c: rule 7, a signal handler that interrupts the heap may call it, and may fork: no hang, no damage.
+ *
+ *   heap's slow path --- system call ---> the kernel sends SIGSYS instead --> handler: uses the heap, or forks;
+ *        ^                                                                    then makes the system call itself
+ *        +--------------------------- with its result ------------------------------------------+
+ *
+ * Every system call of the heap becomes such an interruption, at the very place where its locks are held. libc's text
+ * is exempt, so nothing but the heap is caught (prctl(2), PR_SET_SYSCALL_USER_DISPATCH). */
+#include "../lib/blocks.h"
+
+#include <link.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+#if !defined(__x86_64__)
+TEST(system_calls_can_be_caught) { SKIP("the kernel catches system calls for their own process on x86-64 only"); }
+#else
+
+enum { DISPATCH_OFF = 0, DISPATCH_ON = 1, LET_PASS = 0, CATCH = 1 }; /* linux/prctl.h, since Linux 5.11 */
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
+
+static volatile char selector = LET_PASS;
+static void (*intrusion)(void);
+static int intrusions;
+static pid_t process;
+
+static long make_the_call(const greg_t *registers) {
+    long result = syscall(registers[REG_RAX], registers[REG_RDI], registers[REG_RSI], registers[REG_RDX],
+                          registers[REG_R10], registers[REG_R8], registers[REG_R9]);
+    return result == -1 ? -errno : result;
+}
+
+static void on_system_call(int number, siginfo_t *information, void *context) {
+    (void)number;
+    int kept = errno;
+    selector = LET_PASS;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    registers[REG_RAX] = information->si_syscall;
+    intrusions++;
+    intrusion();
+    registers[REG_RAX] = make_the_call(registers);
+    selector = getpid() == process ? CATCH : LET_PASS;
+    errno = kept;
+}
+
+static int find_libc(struct dl_phdr_info *object, size_t bytes, void *range) {
+    (void)bytes;
+    if (strstr(object->dlpi_name, "/libc.so") == NULL)
+        return 0;
+    for (int i = 0; i < object->dlpi_phnum; i++)
+        if (object->dlpi_phdr[i].p_flags & PF_X) {
+            ((uintptr_t *)range)[0] = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
+            ((uintptr_t *)range)[1] = object->dlpi_phdr[i].p_memsz;
+        }
+    return 1;
+}
+
+/* From here on `body` runs at every system call of the heap in this thread. */
+static void catch_system_calls(void (*body)(void)) {
+    uintptr_t libc[2] = {0, 0};
+    CHECK_EQ(dl_iterate_phdr(find_libc, libc), 1);
+    struct sigaction action = {.sa_sigaction = on_system_call, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    CHECK_EQ(sigaction(SIGSYS, &action, NULL), 0);
+    intrusion = body;
+    process = getpid();
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, DISPATCH_ON, libc[0], libc[1], &selector) != 0)
+        SKIP("this kernel does not catch system calls for their own process");
+    selector = CATCH;
+}
+
+/* ---- What is interrupted ----------------------------------------------------------------------------------------- */
+
+enum { BLOCKS = 600 };
+static void *blocks[BLOCKS];
+static size_t usable[BLOCKS];
+
+static size_t size_of(int i) { return i % 60 == 59 ? HUGE_BYTES + 4096 : i % 20 == 19 ? 3 * MIB : (size_t)(i * i / 2); }
+
+static void take_all(void) {
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(size_of(i));
+        CHECK(blocks[i] != NULL);
+        usable[i] = malloc_usable_size(blocks[i]);
+        fill(blocks[i], usable[i] < 256 * KIB ? usable[i] : 256 * KIB, (uint64_t)i);
+    }
+}
+
+static void check(int i) { CHECK(is_filled(blocks[i], usable[i] < 256 * KIB ? usable[i] : 256 * KIB, (uint64_t)i)); }
+
+static void resize_some(void) {
+    for (int i = 0; i < BLOCKS; i += 7) {
+        size_t kept = usable[i] < 256 * KIB ? usable[i] : 256 * KIB;
+        blocks[i] = realloc(blocks[i], usable[i] * 2 + 100);
+        CHECK(blocks[i] != NULL && is_filled(blocks[i], kept, (uint64_t)i));
+        usable[i] = malloc_usable_size(blocks[i]);
+        fill(blocks[i], usable[i] < 256 * KIB ? usable[i] : 256 * KIB, (uint64_t)i);
+    }
+}
+
+static void give_all_back(void) {
+    for (int i = 0; i < BLOCKS; i++) {
+        check(i);
+        free(blocks[i]);
+    }
+}
+
+static void work(void) {
+    for (int round = 0; round < 3; round++) {
+        take_all();
+        resize_some();
+        give_all_back();
+        ashlar_purge();
+    }
+}
+
+/* ---- What interrupts --------------------------------------------------------------------------------------------- */
+
+static void use_the_heap(void) {
+    static const size_t sizes[] = {0, 24, 100, 1000, 10000, 100000, 1000000, 40000000};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        void *one = malloc(sizes[i]), *zeroed = calloc(1, sizes[i]), *aligned = memalign(128, sizes[i]);
+        CHECK(one != NULL && zeroed != NULL && aligned != NULL);
+        CHECK(is_aligned(one, 16) && is_aligned(zeroed, 16) && is_aligned(aligned, 128));
+        size_t some = sizes[i] < 10000 ? sizes[i] : 10000;
+        CHECK(is_zero(zeroed, some));
+        fill(one, some, 77), fill(zeroed, some, 78), fill(aligned, some, 79);
+        one = realloc(one, sizes[i] * 2 + 1);
+        CHECK(one != NULL);
+        CHECK(is_filled(one, some, 77) && is_filled(zeroed, some, 78) && is_filled(aligned, some, 79));
+        free(one), free(zeroed), free(aligned);
+    }
+}
+
+static void free_a_block_of_the_interrupted(void) {
+    static void *victims[64];
+    static int next;
+    if (next < (int)COUNT(victims)) { /* made in one interruption, freed in a later one */
+        victims[next] = malloc(200);
+        CHECK(victims[next] != NULL);
+        next++;
+    }
+    if (next > 1) {
+        free(victims[next - 2]);
+        victims[next - 2] = NULL;
+    }
+}
+
+static void expect_exit_0(pid_t child) {
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        test_fail(__FILE__, __LINE__, "a child forked in the handler ended with wait status 0x%x", status);
+}
+
+static void fork_and_use_the_heap(void) {
+    if (intrusions % 4)
+        return;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        use_the_heap();
+        for (int i = 0; i < BLOCKS; i++)
+            free(malloc((size_t)i * 10));
+        _exit(0);
+    }
+    expect_exit_0(child);
+}
+
+/* The child goes on with what was interrupted, and so does the parent after it. */
+static void fork_and_return(void) {
+    if (getpid() != process || intrusions % 16 != 3)
+        return;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        alarm(60);
+    else
+        expect_exit_0(child);
+}
+
+static void count_only(void) {}
+
+/* With system calls caught; some there must be, or nothing is tested. */
+static void work_caught(void) {
+    work();
+    selector = LET_PASS;
+    CHECK(intrusions > 20);
+}
+
+TEST(system_calls_can_be_caught) {
+    catch_system_calls(count_only);
+    work_caught();
+    test_note("%d system calls", intrusions);
+}
+
+TEST(a_handler_that_interrupts_the_heap_may_use_it) {
+    catch_system_calls(use_the_heap);
+    work_caught();
+    work();
+}
+
+TEST(a_handler_that_interrupts_the_heap_may_free) {
+    catch_system_calls(free_a_block_of_the_interrupted);
+    work_caught();
+    work();
+}
+
+TEST(a_handler_that_interrupts_the_heap_may_fork_a_child_that_uses_it) {
+    catch_system_calls(fork_and_use_the_heap);
+    work_caught();
+    work();
+}
+
+TEST(a_child_forked_by_such_a_handler_may_return_from_it) {
+    catch_system_calls(fork_and_return);
+    work_caught();
+    if (getpid() != process)
+        _exit(0);
+    work();
+}
+
+static void crash_handler(int number) {
+    (void)number;
+    use_the_heap();
+    _exit(0);
+}
+
+static void crash(void) {
+    if (intrusions == 10)
+        raise(SIGSEGV);
+}
+
+TEST(a_crash_handler_that_allocates_finishes) {
+    EXITS(0) {
+        signal(SIGSEGV, crash_handler);
+        catch_system_calls(crash);
+        work();
+        CHECK(false);
+    }
+}
+
+static void *interrupted_thread(void *unused) {
+    catch_system_calls(use_the_heap);
+    for (int i = 0; i < 200; i++) {
+        void *block = malloc((size_t)i * 5000);
+        CHECK(block != NULL);
+        memset(block, 1, (size_t)i * 5000);
+        free(block);
+    }
+    ashlar_purge();
+    selector = LET_PASS;
+    return unused;
+}
+
+TEST(a_handler_in_one_thread_does_not_stop_the_others) {
+    pthread_t thread = start_thread(interrupted_thread, NULL);
+    work();
+    join_thread(thread);
+}
+
+#endif

@@ -8,6 +8,7 @@ import statistics
 from contestants import BASELINE, BASELINE_AGAIN, SUBJECT
 
 RESAMPLES = 2000
+WANTED_REPEATS = 10
 LEAST_RUNS = 5  # with fewer, an interval says nothing
 
 
@@ -183,9 +184,19 @@ class Results:
             return []
         rows = [[text, f"{value:.3g}", bound, "not measured" if math.isnan(value) else "met" if met else "MISSED"]
                 for text, value, bound, met in self._target_values()]
-        scale = self.raw["settings"]["scale"]
-        remark = [] if scale == 100 else [f"At a scale of {scale} % this is an indication only.", ""]
-        return ["## Targets", "", *remark, *table(["target", "measured", "wanted", ""], rows)]
+        return ["## Targets", "", *self._target_remarks(), *table(["target", "measured", "wanted", ""], rows)]
+
+    def _target_remarks(self):
+        """Why the figures may be worth less than they seem."""
+        settings, absent = self.raw["settings"], []
+        failed = [workload for workload in self.workloads if self.cell(workload, SUBJECT).failures]
+        if failed:
+            absent.append(f"**{SUBJECT} failed on {', '.join(failed)}: the means are without these.**")
+        if settings["scale"] != 100 or settings["repeats"] < WANTED_REPEATS or not self.raw["complete"]:
+            absent.append(f"An indication only: the targets are set for scale 100 % and {WANTED_REPEATS} repeats.")
+        if settings["partial"]:
+            absent.append("Not all workloads were run, or not all rivals: the means are over what was.")
+        return [*absent, ""] if absent else []
 
     def _target_values(self):
         """Yields (what, value, bound in words, met)."""

@@ -28,7 +28,7 @@ import results
 import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LEAST_REPEATS, QUICK_REPEATS, TIMEOUT_SECONDS = 10, 5, 300
+QUICK_REPEATS, TIMEOUT_SECONDS = 5, 300
 
 
 class CannotMeasure(Exception):
@@ -49,7 +49,7 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON", help="only make the tables from raw results")
     arguments = parser.parse_args()
-    arguments.repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else LEAST_REPEATS)
+    arguments.repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else results.WANTED_REPEATS)
     arguments.scale = arguments.scale or (workloads.QUICK_SCALE if arguments.quick else 100)
     if arguments.seed is None:
         arguments.seed = time.time_ns() % 2**32
@@ -284,7 +284,8 @@ def bench(arguments, scratch):
     raw = {
         "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks + more_remarks,
         "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
-                     "seed": arguments.seed, "command": shlex.join(sys.argv)},
+                     "seed": arguments.seed, "command": shlex.join(sys.argv),
+                     "partial": len(ready) < len(workloads.names()) or len(players) < len(found)},
         "contestants": [{"name": contestant.name, "environment": contestant.environment}
                         | host.describe_library(contestant.library) for contestant in players],
         "workloads": [describe(workload) for workload in ready], "runs": [],

@@ -94,7 +94,8 @@ static int read_elf(Elf *elf, struct binary *binary)
     binary->data = header.e_ident[EI_DATA];
     binary->machine = header.e_machine;
     error = read_loader(elf, binary);
-    for (Elf_Scn *section = elf_nextscn(elf, NULL); error == 0 && section != NULL; section = elf_nextscn(elf, section)) {
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); error == 0 && section != NULL;
+         section = elf_nextscn(elf, section)) {
         GElf_Shdr section_header;
 
         if (gelf_getshdr(section, &section_header) == NULL)

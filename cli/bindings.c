@@ -13,13 +13,19 @@
 #include <unistd.h>
 
 const char *const binding_names[BINDING_NAMES] = {
-    "malloc",         "free",           "calloc",   "realloc", "reallocarray", "aligned_alloc", "memalign",
-    "posix_memalign", "malloc_usable_size", "_Znwm", "_Znam",   "_ZdlPv",       "_ZdlPvm",       "_ZdaPv",
+    "malloc",   "free",           "calloc",
+    "realloc",  "reallocarray",   "aligned_alloc",
+    "memalign", "posix_memalign", "malloc_usable_size",
+    "_Znwm",    "_Znam",          "_ZdlPv",
+    "_ZdlPvm",  "_ZdaPv",
 };
 
 const char *const binding_titles[BINDING_NAMES] = {
-    "malloc",         "free",           "calloc",   "realloc", "reallocarray", "aligned_alloc", "memalign",
-    "posix_memalign", "malloc_usable_size", "new",  "new[]",   "delete",       "sized delete",  "delete[]",
+    "malloc",       "free",           "calloc",
+    "realloc",      "reallocarray",   "aligned_alloc",
+    "memalign",     "posix_memalign", "malloc_usable_size",
+    "new",          "new[]",          "delete",
+    "sized delete", "delete[]",
 };
 
 /* Copy what lies between `before` and `after` to `part`, and go on behind it. returns: NULL when it is not there. */

@@ -18,9 +18,9 @@ struct binding {
 };
 
 struct bindings {
-    size_t ours[BINDING_NAMES];             /* bindings of each name to our library */
+    size_t ours[BINDING_NAMES]; /* bindings of each name to our library */
     size_t ours_total;
-    size_t elsewhere_total;                 /* to any other object */
+    size_t elsewhere_total;                   /* to any other object */
     struct binding elsewhere[BINDINGS_SHOWN]; /* the first of these */
 };
 

@@ -17,7 +17,12 @@ static struct character decode(const char *at)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     const uint8_t first = (uint8_t)at[0];
-    const size_t bytes = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    const size_t bytes = first < 0x80   ? 1
+                         : first < 0xc2 ? 0
+                         : first < 0xe0 ? 2
+                         : first < 0xf0 ? 3
+                         : first < 0xf5 ? 4
+                                        : 0;
     uint32_t code = bytes == 1 ? first : (uint32_t)(first & (0x7f >> bytes));
 
     for (size_t i = 1; i < bytes; i++) {
@@ -30,11 +35,13 @@ static struct character decode(const char *at)
     return (struct character){code, bytes};
 }
 
-/* Control characters of both sets, and the marks that turn or hide text (Unicode TR 36, "Bidirectional Text Spoofing"). */
+/* Control characters of both sets, and the marks that turn or hide text (Unicode TR 36, "Bidirectional Text Spoofing").
+ */
 static bool printable(struct character c)
 {
-    return c.bytes > 0 && c.code >= 0x20 && !(c.code >= 0x7f && c.code < 0xa0) && !(c.code >= 0x200b && c.code <= 0x200f) &&
-           !(c.code >= 0x2028 && c.code <= 0x202e) && !(c.code >= 0x2066 && c.code <= 0x2069) && c.code != 0xfeff;
+    return c.bytes > 0 && c.code >= 0x20 && !(c.code >= 0x7f && c.code < 0xa0) &&
+           !(c.code >= 0x200b && c.code <= 0x200f) && !(c.code >= 0x2028 && c.code <= 0x202e) &&
+           !(c.code >= 0x2066 && c.code <= 0x2069) && c.code != 0xfeff;
 }
 
 struct clean clean_text(const char *dirty)

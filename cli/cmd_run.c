@@ -46,14 +46,19 @@ enum { KEY_JSON = 256, KEY_PLAIN, KEY_COLOUR, KEY_VERIFY, KEY_LIBRARY, KEY_MAX_P
 
 static const struct argp_option option_table[] = {
     {.doc = "The summary:", .group = 1},
-    {.name = "output", .key = 'o', .arg = "FILE", .doc = "write it to FILE (- is standard output), not to standard error"},
+    {.name = "output",
+     .key = 'o',
+     .arg = "FILE",
+     .doc = "write it to FILE (- is standard output), not to standard error"},
     {.name = "json", .key = KEY_JSON, .doc = "write it as JSON, schema ashlar.run/1"},
     {.name = "plain", .key = KEY_PLAIN, .doc = "write one fact per line: name, blank, exact value"},
     {.name = "color", .key = KEY_COLOUR, .arg = "WHEN", .doc = "always, never, or auto (a terminal, and no NO_COLOR)"},
     {.name = "quiet", .key = 'q', .doc = "write none to standard error; errors and exceeded budgets are still told"},
     {.name = "verbose", .key = 'v', .doc = "say what is done; show all size classes and all programs"},
     {.doc = "The proof:", .group = 2},
-    {.name = "verify", .key = KEY_VERIFY, .doc = "have the loader say where malloc is bound (LD_DEBUG=bindings; slower)"},
+    {.name = "verify",
+     .key = KEY_VERIFY,
+     .doc = "have the loader say where malloc is bound (LD_DEBUG=bindings; slower)"},
     {.name = "library", .key = KEY_LIBRARY, .arg = "FILE", .doc = "preload this libashlar.so.1, not the one found"},
     {.doc = "Budgets, exceeded: exit status 1 where the command's is 0:", .group = 3},
     {.name = "max-peak", .key = KEY_MAX_PEAK, .arg = "SIZE", .doc = "no program may hold more heap (512K, 10M, 2G)"},
@@ -119,7 +124,8 @@ static const struct argp parser = {
     .parser = read_option,
     .args_doc = "[--] COMMAND [ARGUMENT...]",
     .doc = "Run COMMAND with Ashlar's malloc, prove that it is in effect, and sum up on standard error."
-           "\vThe exit status is the command's: its own, or 128 plus the signal that ended it. 125: Ashlar cannot be active in it, "
+           "\vThe exit status is the command's: its own, or 128 plus the signal that ended it. 125: Ashlar cannot be "
+           "active in it, "
            "so it was not started; 126: it cannot be executed; 127: it was not found; 1: a budget was exceeded; 5: the "
            "summary could not be written. ASHLAR_CONF sets options of the library.",
 };
@@ -162,10 +168,7 @@ static void tell_plan(const struct run *run)
     complain("pages in %s", run->place.path);
 }
 
-static void clear_pages(void *pages)
-{
-    pages_clear(pages);
-}
+static void clear_pages(void *pages) { pages_clear(pages); }
 
 /* Take in what the processes left. */
 static void gather(struct run *run)
@@ -207,7 +210,9 @@ static bool carry_out(struct run *run)
 /* The proof after the run is the page that the library's constructor leaves. There is none: why? */
 static void doubt(struct summary *summary, bool configured)
 {
-    if (summary->pages->unreadable > 0)
+    if (summary->pages->unmade > 0)
+        (void)refuse(&summary->why, summary->status, "no_room", "there was no room for its page");
+    else if (summary->pages->unreadable > 0)
         (void)refuse(&summary->why, summary->status, "bad_page",
                      "its page cannot be read; is the library of another version than this command?");
     else
@@ -227,11 +232,9 @@ static void judge(struct summary *summary, bool configured)
         summary->status = EXIT_FINDING;
 }
 
-/* Whether standard error gets the summary, and as what: then nothing of it is said twice, nor between the lines of JSON. */
-static bool on_stderr(const struct options *options)
-{
-    return options->output == NULL && !options->quiet;
-}
+/* Whether standard error gets the summary, and as what: then nothing of it is said twice, nor between the lines of
+ * JSON. */
+static bool on_stderr(const struct options *options) { return options->output == NULL && !options->quiet; }
 
 static void tell_findings(const struct summary *summary, const struct options *options)
 {
@@ -242,10 +245,12 @@ static void tell_findings(const struct summary *summary, const struct options *o
     if (summary->why.reason != NULL && summary->launched == NULL && !on_stderr(options))
         complain("%s", summary->why.text);
     if (summary->why.reason != NULL && summary->launched != NULL && !on_stderr(options))
-        complain("not active in %s (%d): %s", clean_base(summary->command[0]), (int)summary->launched->pid, summary->why.text);
+        complain("not active in %s (%d): %s", clean_base(summary->command[0]), (int)summary->launched->pid,
+                 summary->why.text);
     if (summary->peak.exceeded)
         complain("over budget: %s (%d) held %s bytes of heap, --max-peak allows %s", process_name(summary->highest),
-                 summary->highest->pid, units_count(summary->highest->peak_bytes).text, units_count(summary->peak.most).text);
+                 summary->highest->pid, units_count(summary->highest->peak_bytes).text,
+                 units_count(summary->peak.most).text);
     if (summary->allocations.exceeded)
         complain("over budget: %s allocations, --max-allocs allows %s",
                  units_count(summary->pages->totals.allocations).text, units_count(summary->allocations.most).text);

@@ -78,8 +78,8 @@ static char *settings(const char *directory)
 bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why)
 {
     if (put("LD_PRELOAD", preload(found)) && put("ASHLAR_CONF", settings(directory)) &&
-        (!verify || (put("LD_DEBUG", join(BINDINGS_DEBUG)) &&
-                     put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, directory)))))
+        (!verify ||
+         (put("LD_DEBUG", join(BINDINGS_DEBUG)) && put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, directory)))))
         return true;
     return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
 }

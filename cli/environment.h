@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /* Set, in this process's own environment, LD_PRELOAD (the library first, what was there behind it) and ASHLAR_CONF (the
- * user's settings, and `status:` with the directory for pages; a status setting of the user's, as under another `ashlar run`,
- * gives way). With `verify` also LD_DEBUG, so that the loader writes its bindings there. */
+ * user's settings, and `status:` with the directory for pages; a status setting of the user's, as under another `ashlar
+ * run`, gives way). With `verify` also LD_DEBUG, so that the loader writes its bindings there. */
 bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why);
 
 #endif

@@ -38,8 +38,8 @@ static bool refuse_program(struct refusal *why, const char *name, int error)
     return refuse(why, EXIT_NO_RUN, "not_executable", "cannot run '%s': %s", name, strerror(error));
 }
 
-/* Look through PATH. returns: 0, or the errno value that execvp would give: a file without permission is remembered while
- * the search goes on. */
+/* Look through PATH. returns: 0, or the errno value that execvp would give: a file without permission is remembered
+ * while the search goes on. */
 static int search_path(const char *name, char path[PATH_MAX])
 {
     const char *place = getenv("PATH");
@@ -121,7 +121,8 @@ static bool search_pattern(const char *base, const char *pattern, char path[PATH
     return found;
 }
 
-/* Look beside the command, then where an installation of the same prefix puts libraries (Debian's multiarch included). */
+/* Look beside the command, then where an installation of the same prefix puts libraries (Debian's multiarch included).
+ */
 static bool search_library(const char *home, char path[PATH_MAX])
 {
     static const char *const places[] = {".", "../lib/*-linux-gnu*", "../lib64", "../lib"};
@@ -149,7 +150,8 @@ static bool check_library(const char *path, bool is_library, struct refusal *why
         return refuse(why, EXIT_REFUSED, "library", "%s cannot be used: it is not Ashlar's library", path);
     if (strpbrk(path, ": \t") != NULL)
         return refuse(why, EXIT_REFUSED, "library",
-                      "%s cannot be used: LD_PRELOAD takes no path with a blank or a colon; move it or link to it", path);
+                      "%s cannot be used: LD_PRELOAD takes no path with a blank or a colon; move it or link to it",
+                      path);
     return true;
 }
 
@@ -164,13 +166,15 @@ bool find_library(const char *given, struct found_library *found, struct refusal
     if (given != NULL && realpath(given, found->library) == NULL)
         return refuse(why, EXIT_REFUSED, "library", "%s cannot be used: %s", given, strerror(errno));
     if (given == NULL && !search_library(home, found->library))
-        return refuse(why, EXIT_REFUSED, "library",
-                      "%s is neither beside this command (%s) nor in the lib directories next to it; name it with --library",
-                      LIBRARY_NAME, home);
+        return refuse(
+            why, EXIT_REFUSED, "library",
+            "%s is neither beside this command (%s) nor in the lib directories next to it; name it with --library",
+            LIBRARY_NAME, home);
     (void)snprintf(directory, sizeof directory, "%s", found->library);
     cut_name(directory);
     if (!file_in(directory, HELPER_NAME, found->helper) && !file_in(home, HELPER_NAME, found->helper))
-        return refuse(why, EXIT_REFUSED, "library", "%s is neither beside the library (%s) nor beside this command (%s)",
-                      HELPER_NAME, directory, home);
+        return refuse(why, EXIT_REFUSED, "library",
+                      "%s is neither beside the library (%s) nor beside this command (%s)", HELPER_NAME, directory,
+                      home);
     return check_library(found->library, true, why) && check_library(found->helper, false, why);
 }

@@ -16,8 +16,8 @@ struct found_library {
  * On success `path` holds where it is. On failure: "not_found" (127) or "not_executable" (126). */
 bool find_program(const char *name, char path[PATH_MAX], struct refusal *why);
 
-/* Find the library and its helper: `given` when not NULL, else beside this command, else in the lib directories of the same
- * installation. Both are checked: for this machine, and Ashlar's. */
+/* Find the library and its helper: `given` when not NULL, else beside this command, else in the lib directories of the
+ * same installation. Both are checked: for this machine, and Ashlar's. */
 bool find_library(const char *given, struct found_library *found, struct refusal *why);
 
 #endif

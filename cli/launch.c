@@ -1,11 +1,11 @@
 /* launch.c: start a command in the foreground and wait for it, as a shell would.
  *
- * Signals. All that concern us are blocked and taken one by one with sigtimedwait(), so there is no handler. A signal from
- * the terminal (its si_code is the kernel's) has reached the command by itself: it is in the same process group. One that
- * a process sent to us is meant for the command and is passed on.
+ * Signals. All that concern us are blocked and taken one by one with sigtimedwait(), so there is no handler. A signal
+ * from the terminal (its si_code is the kernel's) has reached the command by itself: it is in the same process group.
+ * One that a process sent to us is meant for the command and is passed on.
  *
- * Peak RSS. A new process inherits the peak of the memory it was made from, and exec keeps it. So the child is made by fork,
- * which copies only our few anonymous pages; vfork or posix_spawn would let it start with all that we ever used.
+ * Peak RSS. A new process inherits the peak of the memory it was made from, and exec keeps it. So the child is made by
+ * fork, which copies only our few anonymous pages; vfork or posix_spawn would let it start with all that we ever used.
  * source: Linux fs/exec.c, exec_mmap(), setmax_mm_hiwater_rss(). */
 #include "launch.h"
 
@@ -90,7 +90,8 @@ static int exec_error(int report)
     return length == (ssize_t)sizeof error ? error : 0;
 }
 
-static bool start(char *const command[], const struct dispositions *before, struct launched *launched, struct refusal *why)
+static bool start(char *const command[], const struct dispositions *before, struct launched *launched,
+                  struct refusal *why)
 {
     int report[2];
     int error;
@@ -154,7 +155,7 @@ static bool has_ended(struct launched *launched)
 
 static void wait_for(struct launched *launched, struct launch_pastime pastime)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
     const sigset_t set = taken_signals();
 
     while (!has_ended(launched)) {
@@ -163,7 +164,8 @@ static void wait_for(struct launched *launched, struct launch_pastime pastime)
 
         if (signal < 0)
             pastime.now_and_then(pastime.argument);
-        else if (signal != SIGCHLD && info.si_code <= 0) /* sent by a process, sigaction(2): SI_USER, SI_QUEUE, SI_TKILL */
+        else if (signal != SIGCHLD &&
+                 info.si_code <= 0) /* sent by a process, sigaction(2): SI_USER, SI_QUEUE, SI_TKILL */
             (void)kill(launched->pid, signal);
     }
 }

@@ -16,7 +16,7 @@ struct launched {
     uint64_t started_ns;      /* CLOCK_MONOTONIC */
     uint64_t started_real_ns; /* CLOCK_REALTIME */
     uint64_t wall_ns;
-    struct rusage usage;      /* of the command and of those of its descendants that were waited for */
+    struct rusage usage; /* of the command and of those of its descendants that were waited for */
 };
 
 /* What to do now and then while the command runs. */
@@ -25,9 +25,9 @@ struct launch_pastime {
     void *argument;
 };
 
-/* Run `command` (argv, ended by NULL) with this process's environment, and wait until it ends. Signals that reach us alone
- * are passed on; when the command stops, we stop, and it goes on with us.
- * returns: false when it could not be started: "not_found" (127), "not_executable" (126), "fork" (125). */
+/* Run `command` (argv, ended by NULL) with this process's environment, and wait until it ends. Signals that reach us
+ * alone are passed on; when the command stops, we stop, and it goes on with us. returns: false when it could not be
+ * started: "not_found" (127), "not_executable" (126), "fork" (125). */
 bool launch(char *const command[], struct launch_pastime pastime, struct launched *launched, struct refusal *why);
 
 uint64_t launch_clock_ns(clockid_t clock);

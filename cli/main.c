@@ -9,9 +9,11 @@
 #include "ashlar.h"
 
 #include <argp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *argp_program_version = "ashlar " ASHLAR_VERSION;
 
@@ -29,12 +31,15 @@ static const struct subcommand subcommands[] = {
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
-static const struct argp_option no_options[] = {{0}};
+/* What the command line asks for. */
+struct call {
+    char *name; /* of the subcommand */
+    int first;  /* its place in argv */
+};
 
 static error_t read_subcommand(int key, char *value, struct argp_state *state);
 
 static const struct argp parser = {
-    .options = no_options,
     .parser = read_subcommand,
     .args_doc = "SUBCOMMAND [ARGUMENT...]",
     .doc = "Run programs on Ashlar's malloc and look at their heaps."
@@ -47,12 +52,12 @@ static const struct argp parser = {
 /* The first word that is no option is the subcommand; all behind it is its own. */
 static error_t read_subcommand(int key, char *value, struct argp_state *state)
 {
-    int *const first = state->input;
+    struct call *const call = state->input;
 
-    (void)value;
     switch (key) {
     case ARGP_KEY_ARG:
-        *first = state->next - 1;
+        call->name = value;
+        call->first = state->next - 1;
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -86,22 +91,33 @@ static const struct subcommand *find_subcommand(const char *name)
 static int cmd_help(int argc, char **argv)
 {
     static char help[] = "--help";
-    char *const name = argc > 1 ? argv[1] : NULL;
-    char *words[] = {name, help, NULL};
-    int first;
+    static char name[] = "ashlar";
+    char *words[] = {argv[1], help, NULL};
 
-    if (name == NULL || strcmp(name, "help") == 0 || name[0] == '-') {
-        words[0] = argv[0];
-        usage_parse(&parser, "ashlar", 2, words, &first);
-    }
-    return find_subcommand(name)->run(2, words);
+    if (argc > 1 && strcmp(argv[1], "help") != 0 && argv[1][0] != '-')
+        return find_subcommand(argv[1])->run(2, words);
+    argp_help(&parser, stdout, ARGP_HELP_STD_HELP, name);
+    return 0;
+}
+
+/* Standard streams that we were started without must not become the files that we open: a message would go there. For
+ * programs that we start they stay closed. */
+static void fill_streams(void)
+{
+    int stream;
+
+    do
+        stream = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (stream >= 0 && stream <= STDERR_FILENO);
+    (void)close(stream);
 }
 
 int main(int argc, char **argv)
 {
-    int first = 0;
+    struct call call = {0};
 
+    fill_streams();
     argp_err_exit_status = EXIT_USAGE;
-    usage_parse(&parser, "ashlar", argc, argv, &first);
-    return find_subcommand(argv[first])->run(argc - first, argv + first);
+    usage_parse(&parser, "ashlar", argc, argv, &call);
+    return find_subcommand(call.name)->run(argc - call.first, argv + call.first);
 }

@@ -5,10 +5,7 @@
 
 enum { LETTERS = 32, FARTHEST = 2 };
 
-static unsigned smaller(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
+static unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
 
 /* Steps from `a` to `b`; more than FARTHEST for names that are too long to be one of ours. */
 static unsigned distance(const char *a, const char *b)
@@ -25,7 +22,8 @@ static unsigned distance(const char *a, const char *b)
                 steps[i][j] = (unsigned)(i + j);
                 continue;
             }
-            steps[i][j] = smaller(smaller(steps[i - 1][j], steps[i][j - 1]) + 1, steps[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            steps[i][j] =
+                smaller(smaller(steps[i - 1][j], steps[i][j - 1]) + 1, steps[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 steps[i][j] = smaller(steps[i][j], steps[i - 2][j - 2] + 1);
         }

@@ -20,12 +20,11 @@ struct target {
 static void directory_of(const char *file, char directory[PATH_MAX])
 {
     const char *const slash = strrchr(file, '/');
-    const int length = slash == NULL ? 0 : slash == file ? 1 : (int)(slash - file);
 
-    if (length == 0)
-        strcpy(directory, ".");
-    else
-        (void)snprintf(directory, PATH_MAX, "%.*s", length, file);
+    if (slash == NULL)
+        (void)snprintf(directory, PATH_MAX, ".");
+    else /* that of "/name" is "/" */
+        (void)snprintf(directory, PATH_MAX, "%.*s", slash == file ? 1 : (int)(slash - file), file);
 }
 
 static mode_t mode_for_new_files(void)
@@ -65,7 +64,8 @@ int output_check(const char *path)
         return error;
     if (stat(target.file, &file) == 0 && S_ISDIR(file.st_mode))
         return EISDIR;
-    error = faccessat(AT_FDCWD, target.direct ? target.file : target.directory, target.direct ? W_OK : W_OK | X_OK, AT_EACCESS);
+    error = faccessat(AT_FDCWD, target.direct ? target.file : target.directory, target.direct ? W_OK : W_OK | X_OK,
+                      AT_EACCESS);
     return error == 0 ? 0 : errno;
 }
 
@@ -151,5 +151,6 @@ bool output_coloured(const char *when, FILE *stream)
         return true;
     if (when != NULL && strcmp(when, "never") == 0)
         return false;
-    return isatty(fileno(stream)) && (none == NULL || *none == '\0') && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    return isatty(fileno(stream)) && (none == NULL || *none == '\0') &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }

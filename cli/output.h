@@ -10,15 +10,15 @@
  * returns: 0 or an errno value. */
 int output_check(const char *path);
 
-/* Write `text` to `path`, whole or not at all: into a new file beside it, which then takes its name. "-" is standard output;
- * what is no regular file (a terminal, a pipe, /dev/null) is written directly. returns: 0 or an errno value. */
+/* Write `text` to `path`, whole or not at all: into a new file beside it, which then takes its name. "-" is standard
+ * output; what is no regular file (a terminal, a pipe, /dev/null) is written directly. returns: 0 or an errno value. */
 int output_write(const char *path, const char *text, size_t bytes);
 
 /* Write `text` to a stream and flush it. returns: 0 or an errno value. */
 int output_stream(FILE *stream, const char *text, size_t bytes);
 
-/* Whether texts on `stream` are to be coloured: "always", "never", or NULL and "auto": a terminal that is not dumb, and no
- * NO_COLOR (https://no-color.org). */
+/* Whether texts on `stream` are to be coloured: "always", "never", or NULL and "auto": a terminal that is not dumb, and
+ * no NO_COLOR (https://no-color.org). */
 bool output_coloured(const char *when, FILE *stream);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * A page is taken in once, when its program has ended or the process has become another program; then its file goes.
  *
- * The pages come from programs that may be broken or worse: each is read whole into our own memory, checked, and only then
- * believed. Never mapped: a file cut short would kill us by SIGBUS. */
+ * The pages come from programs that may be broken or worse: each is read whole into our own memory, checked, and only
+ * then believed. Never mapped: a file cut short would kill us by SIGBUS. */
 #include "pages.h"
 
 #include "clean.h"
@@ -35,11 +35,14 @@ struct entry {
 
 static bool counters_are_sane(const struct ashlar_stats *stats)
 {
-    const uint64_t counters[] = {stats->allocations,       stats->frees,            stats->remote_frees,
-                                 stats->live_blocks,       stats->live_bytes,       stats->peak_active_bytes,
-                                 stats->large_allocations, stats->huge_allocations, stats->purged_bytes,
-                                 stats->purge_calls,       stats->foreign_frees,    stats->dropped_frees,
-                                 stats->unproved_frees,    stats->refused_mappings, stats->active_bytes};
+    const uint64_t counters[] = {stats->allocations,       stats->frees,
+                                 stats->remote_frees,      stats->live_blocks,
+                                 stats->live_bytes,        stats->peak_active_bytes,
+                                 stats->large_allocations, stats->huge_allocations,
+                                 stats->purged_bytes,      stats->purge_calls,
+                                 stats->foreign_frees,     stats->dropped_frees,
+                                 stats->unproved_frees,    stats->refused_mappings,
+                                 stats->active_bytes};
 
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         if (counters[i] > COUNTER_MAX)
@@ -53,7 +56,7 @@ static bool counters_are_sane(const struct ashlar_stats *stats)
 static bool page_is_sane(const struct status_page *page, int pid)
 {
     return atomic_load_explicit(&page->magic, memory_order_relaxed) == STATUS_MAGIC && page->layout == STATUS_LAYOUT &&
-           page->bytes == sizeof *page && page->pid == pid &&
+           page->bytes == sizeof *page && page->pid == pid && page->parent_pid >= 0 &&
            (page->reason == STATUS_EXEC || page->reason == STATUS_FORK) &&
            memchr(page->program, '\0', sizeof page->program) != NULL &&
            memchr(page->argument, '\0', sizeof page->argument) != NULL && counters_are_sane(&page->at_start) &&
@@ -91,6 +94,15 @@ static bool page_read(int directory, const struct entry *entry, struct status_pa
     return whole && page_is_sane(page, entry->pid);
 }
 
+/* A process makes its file, and then asks the file system for the room. */
+static bool is_empty(int directory, const struct entry *entry)
+{
+    struct stat facts;
+
+    return fstatat(directory, entry->name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(facts.st_mode) &&
+           facts.st_size == 0;
+}
+
 /* The figures in force. Before the first publication that is what the program started with. */
 static const struct ashlar_stats *current_figures(const struct status_page *page)
 {
@@ -102,13 +114,10 @@ static const struct ashlar_stats *current_figures(const struct status_page *page
 /* ---- Adding up ---- */
 
 /* What a counter gained since the start. It never falls, but a damaged page may say so. */
-static uint64_t gain(uint64_t now, uint64_t start)
-{
-    return now > start ? now - start : 0;
-}
+static uint64_t gain(uint64_t now, uint64_t start) { return now > start ? now - start : 0; }
 
-/* A forked child inherits its parent's peak. Until it goes higher, all that is known of its own is what it held at the start
- * and holds now. */
+/* A forked child inherits its parent's peak. Until it goes higher, all that is known of its own is what it held at the
+ * start and holds now. */
 static uint64_t own_peak(const struct ashlar_stats *now, const struct ashlar_stats *start)
 {
     if (now->peak_active_bytes > start->peak_active_bytes)
@@ -156,6 +165,7 @@ static void describe(struct process *process, struct status_page *page, enum pag
         .forked = page->reason == STATUS_FORK,
         .end = atomic_load_explicit(&page->final, memory_order_relaxed) != 0 ? PAGE_EXITED : end,
         .started_ns = page->started_ns,
+        .published = atomic_load_explicit(&page->sequence, memory_order_relaxed) != 0,
         .published_ns = atomic_load_explicit(&page->published_ns, memory_order_relaxed),
         .program = strdup(page->program),
         .argument = strdup(page->argument),
@@ -198,14 +208,15 @@ static void take(struct pages *pages, const struct entry *entry, enum page_end e
 {
     struct status_page page;
     struct process *process;
+    const bool empty = is_empty(pages->directory, entry);
+    const bool good = !empty && page_read(pages->directory, entry, &page);
 
-    const bool good = page_read(pages->directory, entry, &page);
-
-    (void)unlinkat(pages->directory, entry->name, 0);
-    if (!good) {
-        pages->unreadable++;
+    if (unlinkat(pages->directory, entry->name, 0) != 0)
+        return; /* a directory, or gone: to be counted once, a page must go */
+    pages->unmade += empty;
+    pages->unreadable += !empty && !good;
+    if (!good)
         return;
-    }
     add_totals(&pages->totals, &page);
     process = list_grow(pages);
     if (process == NULL) {
@@ -233,10 +244,11 @@ static bool read_entry(const char *name, struct entry *entry)
         return false;
     errno = 0;
     pid = strtol(name, &end, 10);
-    if (errno != 0 || pid > INT32_MAX || !(*end == '\0' || (*end == '.' && strspn(end + 1, "0123456789") == strlen(end + 1))))
+    if (errno != 0 || pid > INT32_MAX ||
+        !(*end == '\0' || (*end == '.' && strspn(end + 1, "0123456789") == strlen(end + 1))))
         return false;
     entry->pid = (int)pid;
-    strcpy(entry->name, name);
+    memcpy(entry->name, name, strlen(name) + 1);
     return true;
 }
 
@@ -265,10 +277,7 @@ static size_t list_entries(int where, struct entry **entries)
     return count;
 }
 
-static bool is_alive(int pid)
-{
-    return kill(pid, 0) == 0 || errno != ESRCH;
-}
+static bool is_alive(int pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
 
 /* Take in the pages of processes that have ended, or with `all` those of living ones too. */
 static void scan(struct pages *pages, bool all)
@@ -285,10 +294,7 @@ static void scan(struct pages *pages, bool all)
     free(entries);
 }
 
-void pages_clear(struct pages *pages)
-{
-    scan(pages, false);
-}
+void pages_clear(struct pages *pages) { scan(pages, false); }
 
 /* ---- The finished list ---- */
 
@@ -343,7 +349,7 @@ const struct process *pages_highest(const struct pages *pages)
     const struct process *highest = NULL;
 
     for (size_t i = 0; i < pages->count; i++)
-        if (highest == NULL || pages->list[i].peak_bytes > highest->peak_bytes)
+        if (pages->list[i].published && (highest == NULL || pages->list[i].peak_bytes > highest->peak_bytes))
             highest = &pages->list[i];
     return highest;
 }

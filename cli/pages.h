@@ -20,19 +20,20 @@ enum page_end {
 struct process {
     int pid;
     int parent_pid;
-    bool forked;            /* made by fork, not by exec */
+    bool forked; /* made by fork, not by exec */
     enum page_end end;
-    uint64_t started_ns;    /* CLOCK_MONOTONIC */
-    uint64_t published_ns;  /* when the figures are from, likewise */
-    char *program;          /* path; owned */
-    char *argument;         /* argv[0]; owned */
-    uint64_t peak_bytes;    /* most active bytes */
-    uint64_t live_bytes;    /* at the end, what was inherited included */
+    uint64_t started_ns;   /* CLOCK_MONOTONIC */
+    bool published;        /* false: it ended before it told any figures; they are those of its start */
+    uint64_t published_ns; /* when the figures are from, likewise */
+    char *program;         /* path; owned */
+    char *argument;        /* argv[0]; owned */
+    uint64_t peak_bytes;   /* most active bytes */
+    uint64_t live_bytes;   /* at the end, what was inherited included */
     uint64_t live_blocks;
-    uint64_t allocations;   /* its own, without its parent's */
+    uint64_t allocations; /* its own, without its parent's */
     uint64_t frees;
-    uint64_t reports;       /* lines about misuse */
-    char *last_report;      /* NULL: none; owned */
+    uint64_t reports;  /* lines about misuse */
+    char *last_report; /* NULL: none; owned */
 };
 
 /* A sum over all programs of the run, each without what it inherited. */
@@ -59,7 +60,8 @@ struct pages {
     size_t room;
     struct totals totals;
     uint64_t unreadable; /* files that were no pages, or damaged ones */
-    uint64_t unseen;     /* pages lost for want of memory */
+    uint64_t unmade;     /* files left empty: there was no room for a page */
+    uint64_t unseen;     /* pages lost for want of memory here */
 };
 
 /* Take in and remove the pages of programs that have ended, so that a long run does not fill the directory. */
@@ -71,7 +73,7 @@ void pages_finish(struct pages *pages);
 /* The last program that process `pid` was; NULL when it left no page. */
 const struct process *pages_last_of(const struct pages *pages, int pid);
 
-/* The program with the highest peak; NULL when there is none. */
+/* The program with the highest peak; NULL when none told its figures. */
 const struct process *pages_highest(const struct pages *pages);
 
 /* What to call it: the last part of argv[0], or of the path of the program. */

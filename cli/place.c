@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether pages may go below `base`: it is absolute, has no character with a meaning in ASHLAR_CONF, and leaves room for
- * names. A runtime directory that another user owns is what sudo leaves behind. */
+/* Whether pages may go below `base`: it is absolute, has no character with a meaning in ASHLAR_CONF, and leaves room
+ * for names. A runtime directory that another user owns is what sudo leaves behind. */
 static bool usable(const char *base, bool ours)
 {
     struct stat file;

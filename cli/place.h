@@ -13,8 +13,8 @@ struct place {
     int directory; /* open descriptor, close-on-exec */
 };
 
-/* Make the directory (mode 0700) under $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp; a directory whose name ASHLAR_CONF could not
- * carry, or that another user owns, is passed over. */
+/* Make the directory (mode 0700) under $XDG_RUNTIME_DIR, else $TMPDIR, else /tmp; a directory whose name ASHLAR_CONF
+ * could not carry, or that another user owns, is passed over. */
 bool place_make(struct place *place, struct refusal *why);
 
 /* Remove the directory and everything in it; processes that outlive the run may still be making pages. */

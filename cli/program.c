@@ -2,8 +2,8 @@
  *
  *   script --#!--> script --#!--> ELF file: dynamic? our machine? our C library? loader in secure mode? own malloc?
  *
- * What cannot work is refused here, with the reason, before anything runs. What passes is proved again by the page that the
- * library leaves: see pages.h. */
+ * What cannot work is refused here, with the reason, before anything runs. What passes is proved again by the page that
+ * the library leaves: see pages.h. */
 #include "program.h"
 
 #include "binary.h"
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-    SCRIPTS_DEEP = 5,      /* source: execve(2), "Interpreter scripts": the kernel follows four more */
+    SCRIPTS_DEEP = 5,       /* source: execve(2), "Interpreter scripts": the kernel follows four more */
     SCRIPT_LINE_BYTES = 255 /* likewise: so much of a #! line counts since Linux 5.1 */
 };
 
@@ -78,8 +78,9 @@ static bool follow_scripts(struct program *program, struct refusal *why)
 static bool check_machine(const char *path, const struct binary *binary, const struct binary *own, struct refusal *why)
 {
     if (binary->machine != own->machine || binary->class != own->class || binary->data != own->data)
-        return refuse(why, EXIT_REFUSED, "machine", "not active in %s: it is a program for another machine (%d-bit, ELF machine %d)",
-                      path, binary->class == 1 ? 32 : 64, binary->machine);
+        return refuse(why, EXIT_REFUSED, "machine",
+                      "not active in %s: it is a program for another machine (%d-bit, ELF machine %d)", path,
+                      binary->class == 1 ? 32 : 64, binary->machine);
     return true;
 }
 
@@ -87,24 +88,29 @@ static bool check_machine(const char *path, const struct binary *binary, const s
 static bool check_loader(const char *path, const struct binary *binary, const struct binary *own, struct refusal *why)
 {
     if (!binary->loaded)
-        return refuse(why, EXIT_REFUSED, "static",
-                      "not active in %s: it is statically linked, so no library can be preloaded; link it with libashlar.a",
-                      path);
+        return refuse(
+            why, EXIT_REFUSED, "static",
+            "not active in %s: it is statically linked, so no library can be preloaded; link it with libashlar.a",
+            path);
     if (own->loaded && strcmp(clean_base(binary->loader), clean_base(own->loader)) != 0)
-        return refuse(why, EXIT_REFUSED, "loader", "not active in %s: it is for another C library (loader %s, needed: %s)",
-                      path, binary->loader, clean_base(own->loader));
+        return refuse(why, EXIT_REFUSED, "loader",
+                      "not active in %s: it is for another C library (loader %s, needed: %s)", path, binary->loader,
+                      clean_base(own->loader));
     return true;
 }
 
-/* Whether the kernel gives a program in this place more rights than we have. source: execve(2), "Effect on process attributes". */
+/* Whether the kernel gives a program in this place more rights than we have. source: execve(2), "Effect on process
+ * attributes". */
 static bool rights_are_given(const char *path)
 {
     struct statvfs place;
 
-    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 && (statvfs(path, &place) != 0 || (place.f_flag & ST_NOSUID) == 0);
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 &&
+           (statvfs(path, &place) != 0 || (place.f_flag & ST_NOSUID) == 0);
 }
 
-/* The loader drops LD_PRELOAD when a program runs with other rights than its caller's (ld.so(8), "Secure-execution mode"). */
+/* The loader drops LD_PRELOAD when a program runs with other rights than its caller's (ld.so(8), "Secure-execution
+ * mode"). */
 static bool check_rights(const char *path, struct refusal *why)
 {
     struct stat file;
@@ -112,9 +118,10 @@ static bool check_rights(const char *path, struct refusal *why)
     if (!rights_are_given(path) || stat(path, &file) != 0)
         return true;
     if ((file.st_mode & S_ISUID) != 0 && file.st_uid != getuid())
-        return refuse(why, EXIT_REFUSED, "setuid",
-                      "not active in %s: it is setuid to user %u, so the loader ignores LD_PRELOAD; run it as that user", path,
-                      (unsigned)file.st_uid);
+        return refuse(
+            why, EXIT_REFUSED, "setuid",
+            "not active in %s: it is setuid to user %u, so the loader ignores LD_PRELOAD; run it as that user", path,
+            (unsigned)file.st_uid);
     if ((file.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && file.st_gid != getgid())
         return refuse(why, EXIT_REFUSED, "setuid",
                       "not active in %s: it is setgid to group %u, so the loader ignores LD_PRELOAD", path,
@@ -129,7 +136,8 @@ static bool check_rights(const char *path, struct refusal *why)
 static bool check_malloc(const char *path, const struct binary *binary, struct refusal *why)
 {
     if (binary->has_ashlar)
-        return refuse(why, EXIT_REFUSED, "linked", "not active in %s: it is linked with Ashlar already; just start it", path);
+        return refuse(why, EXIT_REFUSED, "linked", "not active in %s: it is linked with Ashlar already; just start it",
+                      path);
     if (binary->exports_malloc)
         return refuse(why, EXIT_REFUSED, "own_malloc", "not active in %s: it defines its own malloc", path);
     if (binary->hides_malloc)
@@ -156,6 +164,6 @@ bool program_check(struct program *program, struct refusal *why)
     if (error != 0)
         return refuse(why, EXIT_REFUSED, "damaged", "not active in %s: its ELF file cannot be understood: %s", path,
                       strerror(error));
-    return check_machine(path, &binary, &own, why) && check_loader(path, &binary, &own, why) && check_rights(path, why) &&
-           check_malloc(path, &binary, why);
+    return check_machine(path, &binary, &own, why) && check_loader(path, &binary, &own, why) &&
+           check_rights(path, why) && check_malloc(path, &binary, why);
 }

@@ -8,13 +8,13 @@
 
 /* Exit statuses. source: tools of the env(1), nohup(1), timeout(1) family. */
 enum {
-    EXIT_FINDING = 1,    /* a limit was exceeded */
-    EXIT_USAGE = 2,      /* the command line makes no sense */
-    EXIT_UNWRITTEN = 5,  /* the result could not be written */
-    EXIT_REFUSED = 125,  /* we cannot do it, the command was not started */
-    EXIT_NO_RUN = 126,   /* found, but cannot be executed */
-    EXIT_NO_FILE = 127,  /* not found */
-    EXIT_SIGNAL = 128,   /* plus the signal that ended the command */
+    EXIT_FINDING = 1,   /* a limit was exceeded */
+    EXIT_USAGE = 2,     /* the command line makes no sense */
+    EXIT_UNWRITTEN = 5, /* the result could not be written */
+    EXIT_REFUSED = 125, /* we cannot do it, the command was not started */
+    EXIT_NO_RUN = 126,  /* found, but cannot be executed */
+    EXIT_NO_FILE = 127, /* not found */
+    EXIT_SIGNAL = 128,  /* plus the signal that ended the command */
 };
 
 struct refusal {

@@ -21,19 +21,19 @@ struct budget {
 
 /* Everything that is known when a run is over, or was refused. All pointers are borrowed. */
 struct summary {
-    char *const *command;             /* argv, ended by NULL */
-    const char *program;              /* file that the kernel started; NULL: not found */
-    const char *library;              /* that was preloaded; NULL: not found */
-    const struct launched *launched;  /* NULL: the command was not started */
-    const struct pages *pages;        /* of its processes; set when launched is */
-    const struct process *top;        /* the last program that the command's own process was; NULL: no page */
-    const struct process *highest;    /* the program with the highest peak; NULL: no page at all */
-    const struct bindings *bindings;  /* NULL: not asked for, or not to be had */
-    struct budget peak;               /* bytes of heap of any one program */
-    struct budget allocations;        /* of all programs together */
-    struct refusal why;               /* why Ashlar is not active; reason NULL: it is */
-    int status;                       /* that `ashlar run` will exit with */
-    bool everything;                  /* all size classes and all programs, not only the largest */
+    char *const *command;            /* argv, ended by NULL */
+    const char *program;             /* file that the kernel started; NULL: not found */
+    const char *library;             /* that was preloaded; NULL: not found */
+    const struct launched *launched; /* NULL: the command was not started */
+    const struct pages *pages;       /* of its processes; set when launched is */
+    const struct process *top;       /* the last program that the command's own process was; NULL: no page */
+    const struct process *highest;   /* the program with the highest peak; NULL: none told its figures */
+    const struct bindings *bindings; /* NULL: not asked for, or not to be had */
+    struct budget peak;              /* bytes of heap of any one program */
+    struct budget allocations;       /* of all programs together */
+    struct refusal why;              /* why Ashlar is not active; reason NULL: it is */
+    int status;                      /* that `ashlar run` will exit with */
+    bool everything;                 /* all size classes and all programs, not only the largest */
 };
 
 /* One row of the table of size classes. */

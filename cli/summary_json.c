@@ -15,10 +15,7 @@
 /* All of these return a new reference, or NULL without memory; jansson hands a NULL on to the whole. */
 
 /* More than jansson's signed numbers hold comes from damaged pages only. */
-static json_t *number(uint64_t value)
-{
-    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
-}
+static json_t *number(uint64_t value) { return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX); }
 
 /* A text of anybody's making; null for NULL. */
 static json_t *string(const char *text)
@@ -93,15 +90,15 @@ static json_t *process(const struct process *process, uint64_t run_started_ns)
         [PAGE_EXITED] = "exit", [PAGE_EXECED] = "exec", [PAGE_CUT] = "cut", [PAGE_RUNNING] = "running"};
     const uint64_t started = process->started_ns > run_started_ns ? process->started_ns - run_started_ns : 0;
 
-    return json_pack("{s:o, s:i, s:i, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-                     string(process_name(process)), "pid", process->pid, "parent_pid", process->parent_pid, "program",
-                     string(process->program), "argument", string(process->argument), "made_by",
-                     process->forked ? "fork" : "exec", "end", ends[process->end], "final", process->end == PAGE_EXITED,
-                     "started_ns", number(started), "figures_ns", number(process->published_ns - process->started_ns),
-                     "peak_heap_bytes", number(process->peak_bytes), "live_bytes", number(process->live_bytes),
-                     "live_blocks", number(process->live_blocks), "allocations", number(process->allocations), "frees",
-                     number(process->frees), "reports", number(process->reports), "last_report",
-                     string(process->last_report));
+    return json_pack(
+        "{s:o, s:i, s:i, s:o, s:o, s:s, s:s, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+        string(process_name(process)), "pid", process->pid, "parent_pid", process->parent_pid, "program",
+        string(process->program), "argument", string(process->argument), "made_by", process->forked ? "fork" : "exec",
+        "end", ends[process->end], "final", process->end == PAGE_EXITED, "started_ns", number(started), "published",
+        process->published, "figures_ns", number(process->published_ns - process->started_ns), "peak_heap_bytes",
+        number(process->peak_bytes), "live_bytes", number(process->live_bytes), "live_blocks",
+        number(process->live_blocks), "allocations", number(process->allocations), "frees", number(process->frees),
+        "reports", number(process->reports), "last_report", string(process->last_report));
 }
 
 static json_t *processes(const struct summary *summary)
@@ -123,7 +120,7 @@ static json_t *peak(const struct process *highest)
 
 static json_t *live(const struct process *top)
 {
-    if (top == NULL)
+    if (top == NULL || !top->published)
         return json_null();
     return json_pack("{s:o, s:o, s:b}", "bytes", number(top->live_bytes), "blocks", number(top->live_blocks), "final",
                      top->end == PAGE_EXITED);
@@ -149,9 +146,9 @@ static json_t *bindings(const struct bindings *bindings)
     for (size_t i = 0; i < BINDING_NAMES; i++)
         (void)json_object_set_new(names, binding_names[i], number(bindings->ours[i]));
     for (size_t i = 0; i < bindings->elsewhere_total && i < BINDINGS_SHOWN; i++)
-        (void)json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "name", binding_names[bindings->elsewhere[i].name],
-                                                    "from", string(bindings->elsewhere[i].from), "to",
-                                                    string(bindings->elsewhere[i].to)));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o}", "name", binding_names[bindings->elsewhere[i].name], "from",
+                            string(bindings->elsewhere[i].from), "to", string(bindings->elsewhere[i].to)));
     return json_pack("{s:o, s:o, s:o, s:o}", "ashlar", names, "ashlar_total", number(bindings->ours_total),
                      "elsewhere_total", number(bindings->elsewhere_total), "elsewhere", list);
 }
@@ -173,16 +170,17 @@ static json_t *body(const struct summary *summary)
     const struct rusage *const usage = &launched->usage;
 
     return json_pack(
-        "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}", "pid",
-        (int)launched->pid, "command_status", launched->status, "command_signal",
+        "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
+        "pid", (int)launched->pid, "command_status", launched->status, "command_signal",
         launched->signal != 0 ? json_integer(launched->signal) : json_null(), "started_at",
-        moment(launched->started_real_ns), "wall_ns", number(launched->wall_ns), "user_ns", number(nanoseconds(usage->ru_utime)),
-        "system_ns", number(nanoseconds(usage->ru_stime)), "peak_rss_bytes", number((uint64_t)usage->ru_maxrss * 1024),
-        "minor_faults", number((uint64_t)usage->ru_minflt), "major_faults", number((uint64_t)usage->ru_majflt), "peak",
-        peak(summary->highest), "live_at_exit", live(summary->top), "counts", counts(&summary->pages->totals), "errors",
-        errors(&summary->pages->totals), "classes", classes(&summary->pages->totals), "budget", "max_peak_bytes",
-        limit(&summary->peak), "max_allocations", limit(&summary->allocations), "bindings", bindings(summary->bindings),
-        "processes", processes(summary), "unreadable_pages", number(summary->pages->unreadable + summary->pages->unseen));
+        moment(launched->started_real_ns), "wall_ns", number(launched->wall_ns), "user_ns",
+        number(nanoseconds(usage->ru_utime)), "system_ns", number(nanoseconds(usage->ru_stime)), "peak_rss_bytes",
+        number((uint64_t)usage->ru_maxrss * 1024), "minor_faults", number((uint64_t)usage->ru_minflt), "major_faults",
+        number((uint64_t)usage->ru_majflt), "peak", peak(summary->highest), "live_at_exit", live(summary->top),
+        "counts", counts(&summary->pages->totals), "errors", errors(&summary->pages->totals), "classes",
+        classes(&summary->pages->totals), "budget", "max_peak_bytes", limit(&summary->peak), "max_allocations",
+        limit(&summary->allocations), "bindings", bindings(summary->bindings), "processes", processes(summary),
+        "unreadable_pages", number(summary->pages->unreadable + summary->pages->unmade + summary->pages->unseen));
 }
 
 static json_t *whole(const struct summary *summary)
@@ -248,10 +246,10 @@ static void put_leaves(FILE *out, const char *name, json_t *value)
     size_t i;
 
     if (json_is_object(value)) {
-        json_object_foreach(value, member, part)
-            put_member(out, name, member, part);
+        json_object_foreach(value, member, part) put_member(out, name, member, part);
     } else if (json_is_array(value)) {
-        json_array_foreach(value, i, part) {
+        json_array_foreach(value, i, part)
+        {
             char index[24];
             (void)snprintf(index, sizeof index, "%zu", i);
             put_member(out, name, index, part);

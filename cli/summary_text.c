@@ -35,11 +35,12 @@ static void put_active(FILE *out, const struct summary *summary, struct ink ink)
     const struct process *const top = summary->top;
     const size_t others = summary->pages->count - 1;
 
-    (void)fprintf(out, "ashlar: %sactive%s in %s (%d): ", ink.good, ink.off, clean_text(process_name(top)).text, top->pid);
+    (void)fprintf(out, "ashlar: %sactive%s in %s (%d): ", ink.good, ink.off, clean_text(process_name(top)).text,
+                  top->pid);
     if (top->allocations > 0)
         (void)fprintf(out, "%s allocations served", units_count(top->allocations).text);
     else
-        (void)fputs("started, did not allocate", out);
+        (void)fputs(top->published ? "started, did not allocate" : "started, ended before it told its figures", out);
     if (others > 0)
         (void)fprintf(out, "; %s more program%s seen", units_count(others).text, others > 1 ? "s" : "");
     (void)fputc('\n', out);
@@ -76,7 +77,7 @@ static void put_memory(FILE *out, const struct summary *summary)
         (void)fputs(", ", out);
     }
     (void)fprintf(out, "peak RSS %s", units_bytes((uint64_t)summary->launched->usage.ru_maxrss * 1024).text);
-    if (top != NULL)
+    if (top != NULL && top->published)
         (void)fprintf(out, ", live %s %s in %s blocks", top->end == PAGE_EXITED ? "at exit" : "when last seen",
                       units_bytes(top->live_bytes).text, units_count(top->live_blocks).text);
     (void)fputc('\n', out);
@@ -114,7 +115,8 @@ static void put_errors(FILE *out, const struct summary *summary, struct ink ink)
     const struct totals *const totals = &summary->pages->totals;
     const char *const report = last_report(summary->pages);
     const bool none = totals->reports + totals->foreign_frees + totals->dropped_frees + totals->unproved_frees +
-                          totals->refused_mappings == 0;
+                          totals->refused_mappings ==
+                      0;
     const char *separator = "";
 
     (void)fprintf(out, "  errors    %s", none ? "none" : ink.bad);
@@ -141,7 +143,8 @@ static void put_classes(FILE *out, const struct summary *summary, struct ink ink
     for (size_t i = 0; i < count; i++)
         bytes += classes[i].bytes;
     if (shown > 0)
-        (void)fprintf(out, "  %s%10s %16s %14s %10s%s\n", ink.faint, "size class", "allocations", "bytes", "of bytes", ink.off);
+        (void)fprintf(out, "  %s%10s %16s %14s %10s%s\n", ink.faint, "size class", "allocations", "bytes", "share",
+                      ink.off);
     for (size_t i = 0; i < shown; i++)
         (void)fprintf(out, "  %10s %16s %14s %10s\n", units_bytes(classes[i].block_bytes).text,
                       units_count(classes[i].allocations).text, units_bytes(classes[i].bytes).text,
@@ -157,6 +160,8 @@ static void put_end(FILE *out, const struct process *process)
         (void)fputs("  went on as another program", out);
     else if (process->end == PAGE_RUNNING)
         (void)fputs("  still running", out);
+    else if (process->end == PAGE_CUT && !process->published)
+        (void)fputs("  ended by a signal or exec, before it told its figures", out);
     else if (process->end == PAGE_CUT)
         (void)fprintf(out, "  ended by a signal or exec; figures from %s after its start",
                       units_seconds(process->published_ns - process->started_ns).text);
@@ -228,8 +233,11 @@ static void put_doubts(FILE *out, const struct summary *summary)
     const struct pages *const pages = summary->pages;
 
     if (summary->top != NULL && summary->top->end == PAGE_CUT && summary->launched->signal == 0)
-        (void)fprintf(out, "  note: %s (%d) went on as a program that Ashlar is not in, or left by a system call of its own\n",
-                      clean_text(process_name(summary->top)).text, summary->top->pid);
+        (void)fprintf(
+            out, "  note: %s (%d) went on as a program that Ashlar is not in, or left by a system call of its own\n",
+            clean_text(process_name(summary->top)).text, summary->top->pid);
+    if (pages->unmade > 0)
+        (void)fprintf(out, "  note: there was no room for the pages of %s programs\n", units_count(pages->unmade).text);
     if (pages->unreadable + pages->unseen > 0)
         (void)fprintf(out, "  note: %s pages could not be read\n", units_count(pages->unreadable + pages->unseen).text);
 }
@@ -239,7 +247,8 @@ static void put_summary(FILE *out, const struct summary *summary, struct ink ink
     put_heading(out, summary, ink);
     put_time(out, summary->launched);
     put_memory(out, summary);
-    (void)fprintf(out, "  faults    %s minor, %s major\n", units_count((uint64_t)summary->launched->usage.ru_minflt).text,
+    (void)fprintf(out, "  faults    %s minor, %s major\n",
+                  units_count((uint64_t)summary->launched->usage.ru_minflt).text,
                   units_count((uint64_t)summary->launched->usage.ru_majflt).text);
     if (summary->pages->count > 0) {
         put_blocks(out, &summary->pages->totals);

@@ -1,7 +1,7 @@
 /* usage.c: options of subcommands, read with argp, and a hint when they make no sense.
  *
- * argp says "unrecognized option" and no more, and has no place to say it better. So the words are looked through once before
- * argp gets them, up to the first that is no option. */
+ * argp says "unrecognized option" and no more, and has no place to say it better. So the words are looked through once
+ * before argp gets them, up to the first that is no option. */
 #include "usage.h"
 
 #include "nearest.h"
@@ -32,6 +32,9 @@ static void add(struct options *options, const char *name, int letter, bool valu
     options->valued[options->count++] = valued;
 }
 
+/* The table ends with an entry of zeros; headings have only a text. */
+static bool is_entry(const struct argp_option *option) { return option->name != NULL || option->doc != NULL; }
+
 static struct options options_of(const struct argp *argp, const char *command)
 {
     struct options options = {.command = command};
@@ -39,7 +42,7 @@ static struct options options_of(const struct argp *argp, const char *command)
     add(&options, "help", '?', false);
     add(&options, "usage", 0, false);
     add(&options, "version", 'V', false);
-    for (const struct argp_option *option = argp->options; option->name != NULL || option->doc != NULL; option++)
+    for (const struct argp_option *option = argp->options; option != NULL && is_entry(option); option++)
         if (option->name != NULL)
             add(&options, option->name, option->key, option->arg != NULL);
     return options;

@@ -6,7 +6,6 @@
 #   ashlar_trap           the undefined-behaviour sanitizer without one, for what is preloaded
 
 add_library(ashlar_flags INTERFACE)
-target_compile_definitions(ashlar_flags INTERFACE _GNU_SOURCE)
 target_compile_options(ashlar_flags INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-std=gnu17$<SEMICOLON>-Wstrict-prototypes$<SEMICOLON>-Wmissing-prototypes>
   $<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17$<SEMICOLON>-fsized-deallocation>
@@ -14,6 +13,7 @@ target_compile_options(ashlar_flags INTERFACE
   $<$<BOOL:${ASHLAR_WERROR}>:-Werror>)
 
 add_library(ashlar_library_flags INTERFACE)
+target_compile_definitions(ashlar_library_flags INTERFACE _GNU_SOURCE)
 target_compile_options(ashlar_library_flags INTERFACE
   -Wshadow                          # not for tests, whose macros nest
   -U_FORTIFY_SOURCE                 # the checked copies of libc are not among what we import

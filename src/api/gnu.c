@@ -18,6 +18,7 @@ EXPORT size_t ashlar_usable_size(const void *address)
 
 EXPORT size_t ashlar_good_size(size_t bytes)
 {
+    api_ready();
     return heap_good_size(bytes, BLOCK_ALIGN);
 }
 
@@ -149,10 +150,8 @@ EXPORT int malloc_info(int options, FILE *stream)
     struct text text = {buffer, sizeof buffer, 0};
     struct ashlar_stats stats;
 
-    if (options != 0) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (options != 0)
+        return EINVAL;
     api_ready();
     prof_stats(&stats);
     text_put(&text, "<malloc version=\"ashlar-1\">\n");

@@ -66,22 +66,27 @@ void *api_aligned(size_t alignment, size_t bytes, const char *in)
 
 /* ---- Resizing --------------------------------------------------------------------------------------------------------------------------- */
 
-EXPORT void *ashlar_realloc(void *address, size_t bytes)
+static void *resize(void *address, size_t bytes, const char *in)
 {
     if (address == NULL)
         return ashlar_malloc(bytes);
     if (bytes == 0) {
-        api_free(address, "realloc");
+        api_free(address, in);
         return NULL;
     }
     api_ready();
-    const struct heap_block block = heap_find(address, "realloc");
+    const struct heap_block block = heap_find(address, in);
 
     if (unlikely(block.kind == BLOCK_FOREIGN))
-        return foreign_realloc(address, bytes, "realloc");
-    void *const moved = heap_realloc(address, &block, bytes, "realloc");
+        return foreign_realloc(address, bytes, in);
+    void *const moved = heap_realloc(address, &block, bytes, in);
 
     return likely(moved != NULL) ? moved : no_memory();
+}
+
+EXPORT void *ashlar_realloc(void *address, size_t bytes)
+{
+    return resize(address, bytes, "realloc");
 }
 
 EXPORT void *ashlar_reallocarray(void *address, size_t count, size_t bytes)
@@ -90,7 +95,7 @@ EXPORT void *ashlar_reallocarray(void *address, size_t count, size_t bytes)
 
     if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
         return no_memory();
-    return ashlar_realloc(address, total);
+    return resize(address, total, "reallocarray");
 }
 
 /* ---- Freeing ------------------------------------------------------------------------------------------------------------------------------ */

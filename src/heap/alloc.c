@@ -116,5 +116,5 @@ size_t heap_good_size(size_t bytes, size_t alignment)
         return class_bytes(class_of_aligned(bytes, alignment));
     if (bytes > REQUEST_BYTES_MAX - page_ground.page_bytes)
         return bytes;
-    return round_up(bytes, page_ground.page_bytes != 0 ? page_ground.page_bytes : 4096);
+    return round_up(bytes > 0 ? bytes : 1, page_ground.page_bytes);
 }

@@ -52,6 +52,7 @@ struct heap {
     struct heap *next;                         /* among the spare ones, or among the shared ones */
     _Atomic bool has_suspects;                 /* never false again: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS]; /* any thread; see suspect.c */
+    _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
     _Atomic uint64_t inbox __attribute__((aligned(128)));
 };
@@ -96,7 +97,7 @@ ALWAYS_INLINE enum heap_push_result heap_push(struct heap *heap, void *address, 
     const size_t inside = offset & (GRANULE_BYTES - 1);
 
     /* relaxed: only this thread stores its own heap there. */
-    if (unlikely(load_relaxed(&slab->line.owner) != heap) || unlikely(inside >= slab->carved) ||
+    if (unlikely(load_hot(struct heap *, &slab->line.owner) != heap) || unlikely(inside >= slab->carved) ||
         unlikely(!slab_is_start(slab, inside)) || unlikely(block->key == slab_key(block)))
         return HEAP_NOT_PUSHED;
     block->key = slab_key(block);

@@ -197,8 +197,13 @@ void *heap_large_realloc(void *address, const struct heap_block *block, size_t b
     if (block->kind == BLOCK_LARGE && bytes > CLASS_BYTES_MAX && usable <= LARGE_BYTES_MAX &&
         run_resize(page_line(page_offset(address)), usable))
         return address;
-    if (block->kind == BLOCK_HUGE && bytes >= MOVES_TO_MAPPING)
-        return mapping_resize(address, block->bytes, usable);
+    if (block->kind == BLOCK_HUGE && bytes >= MOVES_TO_MAPPING) {
+        void *const moved = mapping_resize(address, block->bytes, usable);
+        if (moved != NULL)
+            return moved;
+        if (bytes <= block->bytes)
+            return address; /* the kernel will not take the tail back: it stays, and the block with it */
+    }
 
     const struct heap_request request = {bytes, BLOCK_ALIGN, false, in};
     void *const home = new_home(block->heap, &request);

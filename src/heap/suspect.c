@@ -18,11 +18,12 @@ static bool is_free(const struct heap *heap, const struct slab *slab, const stru
             slab_list_holds(slab, heap->list[slab->line.class], most, block));
 }
 
-static void record(struct heap *owner, struct block *block)
+static void record(struct heap *owner, struct block *block, const char *in)
 {
     static _Atomic uint32_t turn;
     const uint32_t slot = add_relaxed(&turn, 1) % HEAP_SUSPECTS;
 
+    store_relaxed(&owner->suspects_in[slot], in);
     if (atomic_exchange_explicit(&owner->suspects[slot], block, memory_order_relaxed) != NULL)
         add_relaxed(&heap_counts.unproved, 1);
     store_relaxed(&owner->has_suspects, true);
@@ -46,7 +47,7 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, con
     if (proved)
         heap_report(MISUSE_DOUBLE_FREE, block, (uintptr_t)block, bytes, in);
     else if (owner != 0)
-        record(heap_at(owner), block);
+        record(heap_at(owner), block, in);
     else
         add_relaxed(&heap_counts.unproved, 1);
 }
@@ -61,6 +62,7 @@ void heap_suspects_settle(struct heap *heap)
         if (slab == NULL || heap_owner_of(slab) != heap->id || !is_free(heap, slab, block))
             continue;
         store_relaxed(&heap->suspects[i], NULL);
-        heap_report(MISUSE_DOUBLE_FREE, block, (uintptr_t)block, slab->block_bytes, "free");
+        heap_report(MISUSE_DOUBLE_FREE, block, (uintptr_t)block, slab->block_bytes,
+                    load_relaxed(&heap->suspects_in[i]));
     }
 }

@@ -23,8 +23,9 @@ granule_count page_ground_grow(granule_count wanted, granule_count *hole);
  * `bytes` are counted as taken on success. returns: false when the hard limit refuses. thread: any; takes the runs' lock. */
 bool page_commit(size_t bytes);
 
-/* Take `bytes` off the count again. */
+/* Take `bytes` off the count again; because they have been given back, or because the kernel refused them after all. */
 void page_uncommit(size_t bytes);
+void page_uncommit_refused(size_t bytes);
 
 /* huge.c's part of the functions of the same names without "huge". */
 void page_huge_fork_prepare(void);

@@ -203,7 +203,7 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
         os_lock_drop(&huge_lock);
     }
     if (block == NULL)
-        page_uncommit(bytes);
+        page_uncommit_refused(bytes);
     return block;
 }
 
@@ -297,7 +297,7 @@ void *page_huge_resize(void *block, size_t bytes)
         os_lock_drop(&huge_lock);
     }
     if (moved == 0 && bytes > before.bytes)
-        page_uncommit(bytes - before.bytes);
+        page_uncommit_refused(bytes - before.bytes);
     if (moved != 0 && bytes < before.bytes)
         page_uncommit(before.bytes - bytes);
     return (void *)moved;

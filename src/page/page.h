@@ -70,7 +70,7 @@ static inline uintptr_t page_offset(const void *address)
 ALWAYS_INLINE bool page_holds_block(uintptr_t offset)
 {
     /* relaxed: whoever was handed an address in new ground was handed the new end before it. */
-    return ((offset >> 4) | (offset << 60)) < load_relaxed(&page_ground.end16);
+    return ((offset >> 4) | (offset << 60)) < load_hot(uintptr_t, &page_ground.end16);
 }
 
 /* Whether `offset` lies in the heap range, aligned or not. */

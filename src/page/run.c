@@ -147,8 +147,8 @@ static size_t purge_oldest(size_t most, size_t *purged)
         return 0;
     granule_count length = run_at(first)->length;
     leave(first);
-    if (granule_bytes(length) > most) {
-        const granule_count part = granules_for(most);
+    const granule_count part = granules_for(most);
+    if (part.n < length.n) {
         enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY);
         length = part;
     }
@@ -271,6 +271,15 @@ void page_uncommit(size_t bytes)
 {
     if (os_lock_take(&run_lock)) {
         runs.committed -= bytes;
+        os_lock_drop(&run_lock);
+    }
+}
+
+void page_uncommit_refused(size_t bytes)
+{
+    if (os_lock_take(&run_lock)) {
+        runs.committed -= bytes;
+        runs.refused++;
         os_lock_drop(&run_lock);
     }
 }

@@ -5,12 +5,12 @@
  *   way out     --> figures    and `final`, by way of libashlar-status.so
  *   fork        --> DIR/CHILD  the child's own; it never sees the parent's, which is MADV_DONTFORK
  *
- * Off unless option `status` names a directory. Whatever fails here fails silently: there is no page then, and the program
- * runs on. Nothing is ever read back from the page but its own locks and counters.
+ * Off unless option `status` names a directory. Whatever fails here fails silently: there is no page then, and the
+ * program runs on. Nothing is ever read back from the page but its own locks and counters.
  *
- * Invariant: `status.page` is NULL, or mapped in the process whose id is `status.pid`. A child of vfork or of a raw clone
- *            has the pointer without the mapping, or not its own; it is told by its process id.
- * Threads:   any, and signal handlers. A writer that finds another one at work leaves it to that one. */
+ * Invariant: `status.page` is NULL, or mapped in the process whose id is `status.pid`. A child of vfork or of a raw
+ * clone has the pointer without the mapping, or not its own; it is told by its process id. Threads:   any, and signal
+ * handlers. A writer that finds another one at work leaves it to that one. */
 #include "prof/prof.h"
 #include "prof/status_page.h"
 #include "base/atomics.h"
@@ -21,15 +21,15 @@
 #include <fcntl.h>
 
 enum {
-    PUBLISH_EVERY_NS = 50 * 1000 * 1000,
+    PUBLISH_EVERY_MS = 50,
     NAMES_TRIED = 100,       /* programs that one process may become between two clearings by the command */
     WRITER_PATIENCE = 20000, /* looks at `writing` before the last publication gives up: some 100 microseconds */
 };
 
 static struct {
     _Atomic(struct status_page *) page;
-    _Atomic uint64_t due_ns; /* no publication before this, but the last one */
-    int pid;                 /* whose page it is; written before `page` */
+    _Atomic uint64_t due_ms;           /* no publication before this, but the last one */
+    int pid;                           /* whose page it is; written before `page` */
     char directory[STATUS_PATH_BYTES]; /* empty: off. A copy: the program may change its environment */
     char program[STATUS_PATH_BYTES];
     char argument[STATUS_ARGUMENT_BYTES];
@@ -99,7 +99,7 @@ static void page_make(enum status_reason reason)
         return;
     identify(page, pid, reason);
     status.pid = pid;
-    store_relaxed(&status.due_ns, page->started_ns);
+    store_relaxed(&status.due_ms, 0);
     store_release(&status.page, page); /* publishes pid; pairs with the acquire in page_of_this_process() */
 }
 
@@ -128,12 +128,10 @@ void prof_status_fork_child(void)
     page_make(STATUS_FORK);
 }
 
-bool prof_status_on(void)
-{
-    return load_relaxed(&status.page) != NULL;
-}
+bool prof_status_on(void) { return load_relaxed(&status.page) != NULL; }
 
-/* The page, if this process has one. A vfork child shares our memory, a raw clone copies the pointer: neither owns it. */
+/* The page, if this process has one. A vfork child shares our memory, a raw clone copies the pointer: neither owns it.
+ */
 static struct status_page *page_of_this_process(void)
 {
     struct status_page *const page = load_acquire(&status.page);
@@ -144,11 +142,11 @@ static struct status_page *page_of_this_process(void)
 /* Whether a publication is due; then it is the caller's to make. */
 static bool claim_turn(void)
 {
-    uint64_t due = load_relaxed(&status.due_ns);
-    const uint64_t now = os_clock_ns();
+    uint64_t due = load_relaxed(&status.due_ms);
+    const uint64_t now = os_clock_coarse_ms();
 
     /* relaxed: the turn orders nothing, it only thins out; `writing` keeps writers apart. */
-    return now >= due && atomic_compare_exchange_strong_explicit(&status.due_ns, &due, now + PUBLISH_EVERY_NS,
+    return now >= due && atomic_compare_exchange_strong_explicit(&status.due_ms, &due, now + PUBLISH_EVERY_MS,
                                                                  memory_order_relaxed, memory_order_relaxed);
 }
 
@@ -158,7 +156,8 @@ static bool writer_enter(struct status_page *page)
     return atomic_exchange_explicit(&page->writing, 1, memory_order_acquire) == 0;
 }
 
-/* On the way out the figures are worth a short wait. Not a long one: the writer may be this very thread, interrupted. */
+/* On the way out the figures are worth a short wait. Not a long one: the writer may be this very thread, interrupted.
+ */
 static bool writer_enter_patiently(struct status_page *page)
 {
     for (unsigned look = 0; look < WRITER_PATIENCE; look++)

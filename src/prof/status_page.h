@@ -4,9 +4,10 @@
  *                   |                    ^        ^
  *                   '--- sequence & 1 ---+--------'
  *
- * One file per program image, written by that process alone and read by the command. The figures have two copies: a writer
- * fills the one that is not current and then counts `sequence` up, so that a process killed while it writes still leaves
- * a whole copy behind. A reader of a live page takes the sequence, the copy, and the sequence again; if it moved, once more.
+ * One file per program image, written by that process alone and read by the command. The figures have two copies: a
+ * writer fills the one that is not current and then counts `sequence` up, so that a process killed while it writes
+ * still leaves a whole copy behind. A reader of a live page takes the sequence, the copy, and the sequence again; if it
+ * moved, once more.
  *
  * The command and the library come from the same build, so a change here only has to raise STATUS_LAYOUT.
  *
@@ -41,10 +42,10 @@ struct status_page {
     uint32_t bytes;         /* sizeof(struct status_page) */
     int32_t pid;            /* as the process sees itself */
     int32_t parent_pid;
-    uint32_t reason;          /* enum status_reason */
-    uint32_t reserved;        /* 0 */
-    uint64_t started_ns;      /* CLOCK_MONOTONIC */
-    uint64_t started_real_ns; /* CLOCK_REALTIME */
+    uint32_t reason;                      /* enum status_reason */
+    uint32_t reserved;                    /* 0 */
+    uint64_t started_ns;                  /* CLOCK_MONOTONIC */
+    uint64_t started_real_ns;             /* CLOCK_REALTIME */
     char program[STATUS_PATH_BYTES];      /* what /proc/self/exe links to; cut if longer, always ended by NUL */
     char argument[STATUS_ARGUMENT_BYTES]; /* argv[0], likewise */
     struct ashlar_stats at_start;         /* STATUS_FORK: figures at the fork; STATUS_EXEC: zero */

@@ -2,10 +2,12 @@
 """The command runs as if it had been started alone: status, arguments, streams, signals, descriptors, environment."""
 
 import os
+import shutil
 import signal
 import subprocess
 
-from lib.tap import ASHLAR, actor, ashlar, contains, environment, is_equal, main, place, run, run_json, story
+from lib.tap import (ASHLAR, Skip, actor, ashlar, contains, environment, is_equal, main, place, reachable_by_others,
+                     run, run_json, skip_if_sanitized, story)
 
 
 def script(text, interpreter="#!/bin/sh"):
@@ -101,6 +103,19 @@ def script_without_an_interpreter():
 
 
 @story
+def program_that_may_be_run_but_not_read():
+    if os.getuid() != 0 or not reachable_by_others(ASHLAR):
+        raise Skip("needs root, and a build directory that others reach")
+    shutil.copy(actor(), place("copy"))
+    os.chmod(place("copy"), 0o711)
+    os.chmod(place("tmp"), 0o777)
+    result = run("-v", "--", place("copy"), "exit", "6", user=65534, group=65534, extra_groups=[])
+    is_equal(result.status, 6, str(result))
+    contains(result.err, "(not readable, so not checked)")
+    contains(result.err, "ashlar: active in copy")
+
+
+@story
 def settings_of_the_user_are_kept():
     words = ("-q", "--", "sh", "-c", 'echo "$ASHLAR_CONF"')
     contains(run(*words, changes={"ASHLAR_CONF": "warn:on,dirty:16M"}).out, "warn:on,dirty:16M,status:/")
@@ -121,6 +136,7 @@ def settings_that_the_library_refuses():
 
 @story
 def preloaded_objects_of_the_user_are_kept():
+    skip_if_sanitized()
     result = run("-q", "--", "sh", "-c", 'echo "$LD_PRELOAD"', changes={"LD_PRELOAD": "libm.so.6"})
     contains(result.out, "libashlar.so.1:")
     contains(result.out, "libashlar-status.so:libm.so.6\n")
@@ -136,6 +152,7 @@ def program_that_is_preloaded_but_drops_the_preload_for_others():
 
 @story
 def run_inside_a_run():
+    skip_if_sanitized()
     inner = place("inner.json")
     result, told = run_json(ASHLAR, "run", "--json", "-o", inner, "--", "sh", "-c", "exit 5")
     is_equal((result.status, told["active"], told["processes"][0]["name"]), (5, True, "ashlar"), str(result))

@@ -106,6 +106,14 @@ def killed_program_keeps_its_last_figures():
 
 
 @story
+def program_killed_at_once_has_no_figures():
+    result, told = run_json("sh", "-c", "kill -9 $$")
+    is_equal((result.status, told["active"], told["peak"], told["live_at_exit"]), (137, True, None, None))
+    is_equal(only(told, "sh")["published"], False)
+    contains(run("--", "sh", "-c", "kill -9 $$").err, "started, ended before it told its figures")
+
+
+@story
 def killed_child_keeps_its_last_figures():
     result, told = run_json(actor(), "fork_die", "1000", "5000", "9")
     is_equal(result.status, 0)
@@ -143,10 +151,10 @@ def misuse_is_told():
     is_equal((result.status, told["command_signal"]), (128 + signal.SIGABRT, signal.SIGABRT))
     contains(result.err, "ashlar: double free of 0x")
     is_equal(told["errors"]["reports"], 1)
-    contains(only(told, "actor")["last_report"], "ashlar: double free of 0x")
+    contains(only(told, "actor")["last_report"], "double free of 0x")
     text = run("--", actor(), "free_twice").err
     contains(text, "errors    1 report")
-    contains(text, "last: ashlar: double free of 0x")
+    contains(text, "last: double free of 0x")
 
 
 @story
@@ -164,13 +172,22 @@ def many_programs_are_all_in_the_json_and_twelve_in_the_text():
 
 
 @story
+def pages_of_ended_programs_are_cleared_during_the_run():
+    # the run would hang here, and be ended by the test's time limit, if they were not
+    loop = ('i=0; while [ $i -lt 50 ]; do cat /dev/null; i=$((i + 1)); done; '
+            'until [ $(ls "${ASHLAR_CONF#*status:}" | wc -l) -lt 10 ]; do sleep 0.1; done')
+    result, told = run_json("sh", "-c", loop)
+    is_equal((result.status, len(named(told, "cat"))), (0, 50))
+
+
+@story
 def program_that_outlives_the_command():
     # it waits for a line on its standard input, which comes only after the command is over
     reader, writer = os.pipe()
     os.mkfifo(place("ready"))
     try:
-        _, told = run_json("sh", "-c", f"'{actor()}' echo <&{reader} >'{place('ready')}' 2>&1 & read line <'{place('ready')}'; exit 3",
-                           pass_fds=[reader], data=None)
+        script = f"'{actor()}' echo <&{reader} >'{place('ready')}' 2>&1 & read line <'{place('ready')}'; exit 3"
+        _, told = run_json("sh", "-c", script, pass_fds=[reader], data=None)
         is_equal(told["command_status"], 3)
         is_equal((only(told, "actor")["end"], only(told, "actor")["final"]), ("running", False))
     finally:

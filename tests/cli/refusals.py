@@ -4,8 +4,10 @@
 import os
 import shutil
 import struct
+import subprocess
 
-from lib.tap import Skip, actor, contains, is_equal, lacks, main, place, run, run_json, story
+from lib.tap import (ASHLAR, BUILD, Skip, actor, contains, is_equal, lacks, main, place, reachable_by_others, run,
+                     run_json, story)
 
 TRUE = "/bin/true"
 NOBODY = 65534
@@ -93,7 +95,7 @@ def program_with_capabilities():
     os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))
     run_as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     os.chmod(place("tmp"), 0o777)
-    if not os.access(TRUE, os.X_OK) or not reachable_for_nobody():
+    if not reachable_by_others(ASHLAR):
         raise Skip("another user cannot reach the build directory")
     result = run("--", path, "arguments", "ran", **run_as_nobody)
     is_equal((result.status, result.out), (125, ""), str(result))
@@ -101,16 +103,6 @@ def program_with_capabilities():
     # root gains nothing by them, so the loader does not mind
     result, told = run_json(path, "exit", "4")
     is_equal((result.status, told["active"]), (4, True), str(result))
-
-
-def reachable_for_nobody():
-    from lib.tap import BUILD
-    path = BUILD
-    while path != "/":
-        if not os.stat(path).st_mode & 0o001:
-            return False
-        path = os.path.dirname(path)
-    return True
 
 
 @story
@@ -197,7 +189,6 @@ def refused_library(path, text):
 
 @story
 def library_where_ld_preload_cannot_name_it():
-    from lib.tap import BUILD
     home = place("with blank")
     os.mkdir(home)
     for name in ("libashlar.so.1", "libashlar-status.so"):
@@ -207,8 +198,6 @@ def library_where_ld_preload_cannot_name_it():
 
 @story
 def installed_library_is_found():
-    from lib.tap import ASHLAR, BUILD
-    import subprocess
     for directory in ("lib", "lib64", "lib/x86_64-linux-gnu"):
         prefix = place("prefix-" + directory.replace("/", "-"))
         os.makedirs(os.path.join(prefix, "bin"))
@@ -221,7 +210,8 @@ def installed_library_is_found():
         is_equal(done.returncode, 6, directory + done.stderr.decode())
         contains(done.stderr.decode(), os.path.join(prefix, directory, "libashlar.so.1"))
     os.remove(os.path.join(prefix, directory, "libashlar-status.so"))
-    done = subprocess.run([os.path.join(prefix, "bin/ashlar"), "run", "--", TRUE], timeout=60, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run([os.path.join(prefix, "bin/ashlar"), "run", "--", TRUE], timeout=60, stderr=subprocess.PIPE,
+                          check=False)
     is_equal(done.returncode, 125)
     contains(done.stderr.decode(), "libashlar-status.so is neither beside the library")
 

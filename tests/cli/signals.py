@@ -28,7 +28,8 @@ class Started:
 
 @story
 def signals_of_processes_are_passed_on():
-    numbers = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH]
+    numbers = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGQUIT,
+               signal.SIGWINCH]
     started = Started("--", actor(), "signals", str(len(numbers)))
     is_equal(started.line(), "ready")
     for number in numbers:
@@ -44,6 +45,7 @@ def signal_that_kills_the_command():
     started = Started("--", actor(), "echo")
     is_equal(started.line(), "ready")
     started.process.terminate()
+    started.process.wait(SECONDS)  # before its standard input ends, which would end the actor as well
     status, _, err = started.end()
     is_equal(status, 128 + signal.SIGTERM)
     contains(err, "ashlar: active in actor")
@@ -65,8 +67,8 @@ class Terminal:
     def __init__(self, *words):
         self.session, self.descriptor = pty.fork()
         if self.session == 0:
-            os.execve("/bin/sh", ["sh", "-m", "-c", 'job=$1; shift; "$@"; echo "status $?"; fg; echo "then $?"', "sh", "job", *words],
-                      environment(PS1=""))
+            script = '"$@"; echo "status $?"; fg; echo "then $?"'
+            os.execve("/bin/sh", ["sh", "-m", "-c", script, "sh", *words], environment())
         self.seen = ""
 
     def wait_for(self, text):

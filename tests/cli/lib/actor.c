@@ -32,19 +32,13 @@ VISIBILITY(OWN_MALLOC) void *malloc(size_t bytes)
     return arena_used <= sizeof arena ? block : NULL;
 }
 
-VISIBILITY(OWN_MALLOC) void free(void *block)
-{
-    (void)block;
-}
+VISIBILITY(OWN_MALLOC) void free(void *block) { (void)block; }
 #endif
 
 /* Blocks go through here, so that no compiler may leave an allocation out. */
 static void *volatile last;
 
-static size_t number(const char *text)
-{
-    return text != NULL ? strtoul(text, NULL, 0) : 0;
-}
+static size_t number(const char *text) { return text != NULL ? strtoul(text, NULL, 0) : 0; }
 
 /* Allocate `count` blocks of `bytes` bytes, touch and keep them. */
 static void hold(size_t count, size_t bytes)
@@ -72,10 +66,7 @@ static void churn(void)
     }
 }
 
-static int act_exit(char **words)
-{
-    return (int)number(words[0]);
-}
+static int act_exit(char **words) { return (int)number(words[0]); }
 
 static int act_underscore_exit(char **words)
 {

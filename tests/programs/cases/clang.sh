@@ -25,4 +25,5 @@ write_main >main.c
 clang -O2 -Wl,--build-id=none -o many main.c many.o
 ./many
 echo 'int main(void) { return undeclared; }' >wrong.c
-clang -c wrong.c 2>&1 | head -n 1
+clang -c wrong.c 2>error.txt || echo "status $?"
+sed -n 1p error.txt

@@ -27,7 +27,5 @@ for file in h264.mp4 mpeg4.avi lossless.mkv vp9.webm; do
 done
 ffprobe -v error nowhere.mp4 2>&1 || echo "status $?"
 for file in h264.mp4 mpeg4.avi lossless.mkv vp9.webm frame010.png sound.wav moving.gif; do
-    f -i "$file" -f framemd5 "$file.md5"
-    [ "$PRELOADED" = 1 ] || cp "$file.md5" "$RECORD/"
-    cmp "$file.md5" "$RECORD/$file.md5"
-done && echo 'frames: as made without Ashlar'
+    echo "$file $(f -i "$file" -f framemd5 - | sha256sum)"
+done

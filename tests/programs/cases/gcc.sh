@@ -28,4 +28,5 @@ show_object templates.o
 g++ -pthread -Wl,--build-id=none -o templates templates.o
 ./templates
 echo 'int main() { return undeclared; }' >wrong.cc
-g++ -c wrong.cc 2>&1 | head -n 1
+g++ -c wrong.cc 2>error.txt || echo "status $?"
+sed -n '1,2p' error.txt

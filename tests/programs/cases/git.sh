@@ -41,7 +41,7 @@ git tag -a -m 'Tagged' v1
 git log --oneline | wc -l
 git log --stat -3 --format='%h %s'
 git blame --porcelain dir0/file0.txt | grep -c '^summary'
-git grep -c 'value 7$' | head -n 3
+git grep -c 'value 1[0-9]$' | sed -n '1,3p'
 cd ..
 
 git clone -q --no-local original clone

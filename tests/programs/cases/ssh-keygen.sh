@@ -10,7 +10,7 @@ for kind in ed25519 ecdsa rsa; do
     cut -d' ' -f1,2 "key_$kind.pub" | cmp - <(cut -d' ' -f1,2 derived.pub) && echo "$kind: public key derived"
     ssh-keygen -y -P wrong -f "key_$kind" 2>/dev/null >/dev/null || echo "$kind: wrong passphrase refused, status $?"
     ssh-keygen -q -p -P "secret $kind" -N '' -f "key_$kind" >/dev/null
-    ssh-keygen -e -m RFC4716 -f "key_$kind.pub" | head -n 1
+    ssh-keygen -e -m RFC4716 -f "key_$kind.pub" | sed -n 1p
     ssh-keygen -i -f <(ssh-keygen -e -f "key_$kind.pub") | cmp - <(cut -d' ' -f1,2 "key_$kind.pub") && echo "$kind: converted"
     echo "message of $kind" >message
     ssh-keygen -q -Y sign -f "key_$kind" -n test message 2>/dev/null

@@ -41,7 +41,7 @@ cmp undone.txt original.txt && echo 'undo: back to the start'
 head -n 2 sorted.txt
 tail -n 1 sorted.txt
 grep -c '!$' sorted.txt
-wc -lc joined.txt buffer60 | head -n 2
+wc -lc joined.txt buffer60 | sed -n '1,2p'
 sha256sum sorted.txt joined.txt counts.txt | cut -c1-16
 cat words.txt buffers.txt
 

@@ -29,7 +29,7 @@ cat >theories.smt2 <<'SMT'
 (echo "bit vectors")
 (push)
 (declare-const x (_ BitVec 32)) (declare-const y (_ BitVec 32))
-(assert (= (bvmul x y) #x000f4243)) (assert (bvugt x #x00000001)) (assert (bvugt y x)) (assert (bvult y #x00010000))
+(assert (= (bvmul x y) #x000f4240)) (assert (bvugt x #x00000001)) (assert (bvugt y x)) (assert (bvult y #x00010000))
 (check-sat)
 (pop)
 (push)
@@ -71,18 +71,19 @@ cat >theories.smt2 <<'SMT'
 (check-sat)
 (get-objectives)
 (pop)
-(echo "core")
-(push)
+SMT
+cat >core.smt2 <<'SMT'
 (set-option :produce-unsat-cores true)
-(declare-const a Bool) (declare-const b Bool)
-(assert (! a :named first)) (assert (! (=> a b) :named second)) (assert (! (not b) :named third))
+(declare-const a Bool) (declare-const b Bool) (declare-const c Bool)
+(assert (! a :named first)) (assert (! (=> a b) :named second)) (assert (! c :named other)) (assert (! (not b) :named third))
 (check-sat)
 (get-unsat-core)
-(pop)
 SMT
 z3 theories.smt2
+z3 core.smt2
 z3 -st theories.smt2 | grep -c ':memory'
 awk 'BEGIN { srand_state = 7; print "p cnf 150 620"; for (i = 0; i < 620; i++) { for (j = 0; j < 3; j++) { srand_state = (srand_state * 16807) % 2147483647; v = srand_state % 150 + 1; srand_state = (srand_state * 16807) % 2147483647; printf "%s%d ", srand_state % 2 ? "-" : "", v } print "0" } }' >random.cnf
-z3 -dimacs random.cnf | head -n 1
+z3 -dimacs random.cnf | sed -n 1p
 z3 parallel.enable=true parallel.threads.max=2 <(queens 9)
-z3 -memory:30 <(pigeons 11) 2>&1 | head -n 1 | grep -oE 'out of memory' || echo 'memory limit: not reached'
+z3 -memory:30 <(pigeons 11) >memory.txt 2>&1 || echo "memory limit: status $?"
+grep -o 'out of memory' memory.txt | sed -n 1p

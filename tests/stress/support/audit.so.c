@@ -1,6 +1,8 @@
 /* audit.so: an LD_AUDIT library. The loader calls it while it loads the program, so its own malloc (of its own copy of
  * libc) and the program's heap both run before anything else does. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>

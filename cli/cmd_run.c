@@ -125,9 +125,8 @@ static const struct argp parser = {
     .args_doc = "[--] COMMAND [ARGUMENT...]",
     .doc = "Run COMMAND with Ashlar's malloc, prove that it is in effect, and sum up on standard error."
            "\vThe exit status is the command's: its own, or 128 plus the signal that ended it. 125: Ashlar cannot be "
-           "active in it, "
-           "so it was not started; 126: it cannot be executed; 127: it was not found; 1: a budget was exceeded; 5: the "
-           "summary could not be written. ASHLAR_CONF sets options of the library.",
+           "active in it, so it was not started; 126: it cannot be executed; 127: it was not found; 1: a budget was "
+           "exceeded; 5: the summary could not be written. ASHLAR_CONF sets options of the library.",
 };
 
 /* ---- The run ---- */
@@ -232,8 +231,7 @@ static void judge(struct summary *summary, bool configured)
         summary->status = EXIT_FINDING;
 }
 
-/* Whether standard error gets the summary, and as what: then nothing of it is said twice, nor between the lines of
- * JSON. */
+/* Whether standard error gets the summary: then nothing of it is said twice. */
 static bool on_stderr(const struct options *options) { return options->output == NULL && !options->quiet; }
 
 static void tell_findings(const struct summary *summary, const struct options *options)
@@ -241,7 +239,7 @@ static void tell_findings(const struct summary *summary, const struct options *o
     const bool structured = options->json || options->plain;
 
     if (on_stderr(options) && structured)
-        return;
+        return; /* it is all in there, and a line of ours would spoil it */
     if (summary->why.reason != NULL && summary->launched == NULL && !on_stderr(options))
         complain("%s", summary->why.text);
     if (summary->why.reason != NULL && summary->launched != NULL && !on_stderr(options))

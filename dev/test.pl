@@ -40,6 +40,11 @@ $harness->callback(made_parser => sub {
     $parser->callback(bailout => sub { $gave_up{$name} = 1 });
 });
 
+# Programs run in process groups of their own, which an interrupt from the terminal does not reach: hand it on.
+for my $signal (qw(INT TERM HUP)) {
+    $SIG{$signal} = sub { kill TERM => running(); exit 130 };
+}
+
 $ENV{ASHLAR_BUILD} = qx(realpath '$build') =~ s/\n//r;
 make_path("$build/tests/errors");
 my $aggregate = $harness->runtests(map { [$_, $_] } @names);
@@ -87,6 +92,12 @@ sub start_command {
     my ($name) = @_;
     return ['sh', '-c', 'errors=$1; shift; exec timeout --kill-after=10 "$@" 2>"$errors"', 'sh',
         errors_file($name), $hang, @{ $commands{$name} }];
+}
+
+# The `timeout` of each program that runs now; a signal to it is a signal to the program and all that it started.
+sub running {
+    open my $children, '<', "/proc/$$/task/$$/children" or return;
+    return split ' ', <$children> // '';
 }
 
 sub errors_file {

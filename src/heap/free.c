@@ -175,6 +175,10 @@ static bool free_elsewhere(void *address, const char *in)
     }
     if (block.kind == BLOCK_FRESH)
         return page_fresh_give(address);
+    if (page_is_inside()) { /* a signal handler: nothing can be looked up now */
+        add_relaxed(&heap_counts.dropped, 1);
+        return true;
+    }
     return page_huge_find(address).state != HUGE_UNKNOWN; /* ours, and reported */
 }
 

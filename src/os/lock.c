@@ -38,14 +38,17 @@ static COLD void take_slowly(struct os_lock *lock)
 
 bool os_lock_take(struct os_lock *lock)
 {
-    const uintptr_t self = os_thread_pointer();
-
-    if (load_relaxed(&lock->holder) == self) /* only this thread ever stores its own pointer here */
+    if (os_lock_is_held(lock))
         return false;
     if (!try_take(lock))
         take_slowly(lock);
-    store_relaxed(&lock->holder, self);
+    store_relaxed(&lock->holder, os_thread_pointer());
     return true;
+}
+
+bool os_lock_is_held(const struct os_lock *lock)
+{
+    return load_relaxed(&lock->holder) == os_thread_pointer(); /* only this thread ever stores its own pointer here */
 }
 
 void os_lock_drop(struct os_lock *lock)

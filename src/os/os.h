@@ -72,6 +72,9 @@ struct os_lock {
 bool os_lock_take(struct os_lock *lock);
 void os_lock_drop(struct os_lock *lock);
 
+/* Whether this thread holds `lock`. */
+bool os_lock_is_held(const struct os_lock *lock);
+
 /* Make `lock` free whoever held it. thread: the only one, in a fork child. */
 void os_lock_reset(struct os_lock *lock);
 
@@ -89,7 +92,7 @@ size_t os_cgroup_limit(void);
 /* For the status page only: these calls are made under `status:` alone. */
 int os_open(const char *path, int flags, unsigned mode); /* a descriptor, or -errno */
 int os_close(int descriptor);
-int os_truncate(int descriptor, size_t bytes);
+int os_truncate(int descriptor, size_t bytes); /* give it that length, and reserve its room: no SIGBUS on a full disk */
 void *os_map_file(int descriptor, size_t bytes); /* shared, readable and writable; NULL when refused */
 ssize_t os_readlink(const char *path, char *buffer, size_t bytes); /* length, or -errno */
 

@@ -89,7 +89,7 @@ int os_close(int descriptor)
 
 int os_truncate(int descriptor, size_t bytes)
 {
-    return (int)-os_call6(SYS_ftruncate, descriptor, (long)bytes, 0, 0, 0, 0);
+    return (int)-os_call6(SYS_fallocate, descriptor, 0, 0, (long)bytes, 0, 0);
 }
 
 ssize_t os_readlink(const char *path, char *buffer, size_t bytes)

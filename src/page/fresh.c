@@ -16,7 +16,7 @@ void *page_fresh_take(size_t bytes)
 {
     if (bytes > REQUEST_BYTES_MAX - page_ground.page_bytes)
         return NULL;
-    bytes = round_up(bytes, page_ground.page_bytes);
+    bytes = round_up(bytes > 0 ? bytes : 1, page_ground.page_bytes);
     for (int i = 0; i < SLOTS; i++) {
         uintptr_t none = 0;
         if (!atomic_compare_exchange_strong_explicit(&slots[i].start, &none, CLAIMED, memory_order_acquire,

@@ -28,6 +28,7 @@ void page_uncommit(size_t bytes);
 void page_uncommit_refused(size_t bytes);
 
 /* huge.c's part of the functions of the same names without "huge". */
+bool page_huge_is_inside(void);
 void page_huge_fork_prepare(void);
 void page_huge_fork_parent(void);
 void page_huge_fork_child(void);

@@ -316,6 +316,11 @@ struct page_huge page_huge_any_of(uint32_t heap)
     return found;
 }
 
+bool page_huge_is_inside(void)
+{
+    return os_lock_is_held(&huge_lock);
+}
+
 /* ---- Fork, statistics ----------------------------------------------------------------------------------------------------- */
 
 static bool huge_fork_holds; /* guarded by huge_lock: see run.c */

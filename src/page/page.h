@@ -29,6 +29,7 @@ struct page_ground {
     size_t page_bytes;            /* of the kernel */
     bool short_of_space;          /* RLIMIT_AS was set at start: no address range is kept for later */
     bool secure;                  /* AT_SECURE */
+    bool is_started;              /* page_start() is done */
 } __attribute__((aligned(64)));
 
 extern struct page_ground page_ground __attribute__((visibility("hidden")));
@@ -190,6 +191,10 @@ void *page_huge_resize(void *block, size_t bytes);
 
 /* A live block of `heap`, or a record with state HUGE_UNKNOWN: to end them one by one. */
 struct page_huge page_huge_any_of(uint32_t heap);
+
+/* Whether the calling thread is inside this floor already, holding a lock: a signal handler interrupted it. Then nothing can be
+ * taken, given or looked up here. */
+bool page_is_inside(void);
 
 /* ---- A block when nothing else can be had: our own lock is held by this very thread -------------------------------------------- */
 

@@ -11,7 +11,8 @@
 
 #include <errno.h>
 
-struct page_ground page_ground;
+/* Until the page size is known: the largest there is. */
+struct page_ground page_ground = {.page_bytes = 64 << 10};
 struct page_range page_heaps_range;
 struct page_range page_table_range;
 struct page_range page_heap_range;
@@ -66,6 +67,7 @@ void page_start(void)
     page_ground.link_secret = draw();
     page_ground.key_secret = draw() | 1; /* odd: never the xor of two block addresses */
     place_ranges();
+    page_ground.is_started = true;
 }
 
 static bool grow_by(struct page_range *range, size_t step, int *error)

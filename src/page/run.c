@@ -290,14 +290,19 @@ static bool open_ground(void)
 {
     if (page_heap_range.mapped != 0)
         return true;
-    if (!page_ground_open())
-        return false;
+    if (!page_ground.is_started || !page_ground_open())
+        return false; /* not started: a signal handler interrupted the start itself */
     const uint32_t granules = (uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT);
 
     store_relaxed(&page_ground.end16, page_heap_range.mapped >> 4);
     run_at(NO_GRANULE)->line.kind = GRANULE_HOLE;
     enter((granule_index){1}, (granule_count){granules - 1}, CLEAN);
     return true;
+}
+
+bool page_is_inside(void)
+{
+    return os_lock_is_held(&run_lock) || page_huge_is_inside();
 }
 
 bool page_open(void)

@@ -150,7 +150,8 @@ def script_that_interprets_itself():
 
 @story
 def command_not_found():
-    refused("not_found", "command not found", "no-such-command-here", status=127)
+    path = {"PATH": "/usr/bin:/bin"}  # a directory that we may not enter would give "not_executable", as from execvp
+    refused("not_found", "command not found", "no-such-command-here", status=127, changes=path)
     refused("not_found", "No such file or directory", "/no/such/file", status=127)
     refused("not_found", "command not found", "", status=127)
 

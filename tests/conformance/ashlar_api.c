@@ -246,6 +246,7 @@ TEST(stats_count_frees_from_other_threads) {
 }
 
 TEST(stats_count_foreign_frees) {
+    test_restart("foreign:ignore");
     static _Alignas(16) char foreign[32];
     struct ashlar_stats before = read_stats();
     for (int i = 0; i < 5; i++)

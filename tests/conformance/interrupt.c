@@ -61,7 +61,7 @@ static int find_libc(struct dl_phdr_info *object, size_t bytes, void *range) {
 }
 
 /* From here on `body` runs at every system call of the heap in this thread. */
-static void catch_system_calls(void (*body)(void)) {
+static void catch_system_calls_from_the_start(void (*body)(void)) {
     uintptr_t libc[2] = {0, 0};
     CHECK_EQ(dl_iterate_phdr(find_libc, libc), 1);
     struct sigaction action = {.sa_sigaction = on_system_call, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -71,6 +71,11 @@ static void catch_system_calls(void (*body)(void)) {
     if (prctl(PR_SET_SYSCALL_USER_DISPATCH, DISPATCH_ON, libc[0], libc[1], &selector) != 0)
         SKIP("this kernel does not catch system calls for their own process");
     selector = CATCH;
+}
+
+static void catch_system_calls(void (*body)(void)) {
+    free(malloc(1)); /* the library has started */
+    catch_system_calls_from_the_start(body);
 }
 
 /* ---- What is interrupted ----------------------------------------------------------------------------------------- */
@@ -136,17 +141,27 @@ static void use_the_heap(void) {
     }
 }
 
-static void free_a_block_of_the_interrupted(void) {
-    static void *victims[64];
-    static int next;
-    if (next < (int)COUNT(victims)) { /* made in one interruption, freed in a later one */
-        victims[next] = malloc(200);
-        CHECK(victims[next] != NULL);
-        next++;
+/* Blocks made before, in the heap that is being interrupted, of every kind. */
+static void *victims[300];
+
+static void make_victims(void) {
+    for (size_t i = 0; i < COUNT(victims); i++) {
+        victims[i] = malloc(i % 100 == 99 ? HUGE_BYTES + 1 : i % 10 == 9 ? 300000 : i * 3);
+        CHECK(victims[i] != NULL);
+        memset(victims[i], 5, 1 + i * 2);
     }
-    if (next > 1) {
-        free(victims[next - 2]);
-        victims[next - 2] = NULL;
+}
+
+static void resize_and_free_victims(void) {
+    static size_t next;
+    for (size_t end = next + 5; next < end && next < COUNT(victims); next++) {
+        CHECK(malloc_usable_size(victims[next]) >= 1 + next * 2);
+        if (next % 2) {
+            unsigned char *moved = realloc(victims[next], next * 1000 + 1);
+            CHECK(moved != NULL && moved[next * 2] == 5);
+            victims[next] = moved;
+        }
+        free(victims[next]);
     }
 }
 
@@ -158,7 +173,7 @@ static void expect_exit_0(pid_t child) {
 }
 
 static void fork_and_use_the_heap(void) {
-    if (intrusions % 4)
+    if (intrusions % 4 != 1)
         return;
     pid_t child = fork();
     CHECK(child >= 0);
@@ -205,8 +220,23 @@ TEST(a_handler_that_interrupts_the_heap_may_use_it) {
     work();
 }
 
-TEST(a_handler_that_interrupts_the_heap_may_free) {
-    catch_system_calls(free_a_block_of_the_interrupted);
+TEST(a_handler_that_interrupts_the_start_may_use_the_heap) {
+    test_restart(NULL);
+    catch_system_calls_from_the_start(use_the_heap);
+    work_caught();
+    work();
+}
+
+TEST(a_handler_that_interrupts_the_start_may_fork) {
+    test_restart(NULL);
+    catch_system_calls_from_the_start(fork_and_use_the_heap);
+    work_caught();
+    work();
+}
+
+TEST(a_handler_that_interrupts_the_heap_may_resize_and_free_its_blocks) {
+    make_victims();
+    catch_system_calls(resize_and_free_victims);
     work_caught();
     work();
 }

@@ -108,7 +108,8 @@ static void *exhaust_and_recover(void *argument) {
     pthread_barrier_wait(&gate);
     pile_release(&piles[number], false);
     pthread_barrier_wait(&gate);
-    shelves[number] = (struct shelf){.live_limit = 2 * MIB, .largest = 200 * KIB}; /* from here on all is served */
+    /* From here on all is served; but for 16 MiB of alignment there is no room in 200 MiB. */
+    shelves[number] = (struct shelf){.live_limit = 2 * MIB, .largest = 200 * KIB, .most_aligned = MIB};
     shelf_steps(&shelves[number], &dice, 4000);
     shelf_clear(&shelves[number], &dice);
     return NULL;
@@ -149,6 +150,7 @@ TEST(no_data_left_ends_a_loop_of_malloc) {
     struct node *blocks = NULL;
     size_t count = 0;
     test_restart(NULL);
+    free(malloc(1)); /* the heap has taken its first ground */
     limit(RLIMIT_DATA, PAGE);
     errno = ERRNO_MARK;
     for (struct node *block; count < MOST_TINY_BLOCKS && (block = malloc(sizeof block)) != NULL; count++) {
@@ -188,6 +190,23 @@ TEST(a_hole_of_64_kib_serves_10000_bytes) {
     void *block = malloc(10000);
     CHECK(block != NULL);
     free(block);
+    pile_release(&pile, false);
+}
+
+/* What a fragmented heap gave back must not keep the address space from others. */
+TEST(freed_small_blocks_make_room_for_a_huge_one) {
+    struct pile pile = {0};
+    struct dice dice = dice_new();
+    test_restart(NULL);
+    limit(RLIMIT_AS, 256 * MIB);
+    pile_up(&pile, FROM_MALLOC, 1000, &dice);
+    CHECK(pile.bytes > 128 * MIB);
+    pile_release(&pile, false);
+    void *block = malloc(64 * MIB);
+    CHECK(block != NULL);
+    free(block);
+    pile_up(&pile, FROM_MALLOC, 1000, &dice);
+    CHECK(pile.bytes > 128 * MIB);
     pile_release(&pile, false);
 }
 

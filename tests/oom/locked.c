@@ -84,6 +84,20 @@ TEST(calloc_is_zero_where_single_blocks_were_freed_locked) {
     work();
 }
 
+/* The lock cuts the block's mapping in two, and the kernel remaps no range of two mappings. */
+TEST(a_huge_block_that_is_locked_in_part_is_resized) {
+    struct block block;
+    test_restart(NULL);
+    CHECK(block_take(&block, FROM_MALLOC, 0, 40 * MIB, 1));
+    if (mlock(block.start, 64 * KIB) != 0)
+        SKIP("mlock is not permitted");
+    CHECK(block_resize(&block, 80 * MIB, false, 2));
+    CHECK(block_resize(&block, 50 * MIB, false, 3));
+    CHECK(block_resize(&block, 10 * MIB, false, 4));
+    CHECK(block_resize(&block, KIB, false, 5));
+    block_release(&block, 1);
+}
+
 TEST(locking_and_unlocking_in_turn) {
     test_restart(NULL);
     for (int i = 0; i < 10; i++) {

@@ -6,11 +6,30 @@ struct words {
     uint64_t link, key;
 };
 
-/* Free `count` blocks of the class in a row, then overwrite the link of one, then take them all. */
-enum { BLOCKS = 20 };
+enum { BLOCKS = 30 };
 
+static void *blocks[BLOCKS];
+
+static void allocate_all(size_t bytes) {
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(bytes);
+        CHECK(blocks[i] != NULL);
+    }
+}
+
+/* All but every third: no slab becomes empty, or its blocks' links would mean nothing any more. */
+static void free_most(void) {
+    for (int i = 0; i < BLOCKS; i++)
+        if (i % 3)
+            free(blocks[i]);
+}
+
+/* A block in the middle of what free_most() frees. */
+static struct words *a_freed_block(void) { return blocks[BLOCKS / 2 / 3 * 3 + 1]; }
+
+/* Take everything that is free in the slabs, and more. */
 static void take_many(size_t bytes) {
-    for (int i = 0; i < 3 * BLOCKS; i++) {
+    for (size_t i = 0; i < 4 * BLOCKS + 128 * KIB / (bytes + 16); i++) {
         volatile char *block = malloc(bytes);
         CHECK(block != NULL);
         *block = 1;
@@ -59,15 +78,10 @@ static struct scene {
 } scenes[COUNT(forgeries) * COUNT(sizes)];
 
 static void write_after_free(const struct scene *scene) {
-    char *blocks[BLOCKS];
-    for (int i = 0; i < BLOCKS; i++) {
-        blocks[i] = malloc(scene->bytes);
-        CHECK(blocks[i] != NULL);
-    }
-    struct words *target = (struct words *)(void *)blocks[BLOCKS / 2];
+    allocate_all(scene->bytes);
+    struct words *target = a_freed_block();
     *facts() = (struct facts){(uintptr_t)target, (uintptr_t)target, malloc_usable_size(target)};
-    for (int i = 0; i < BLOCKS; i++)
-        free(blocks[i]);
+    free_most();
     target->link = scene->forgery->link(target);
     take_many(scene->bytes);
 }
@@ -100,29 +114,24 @@ TEST(the_entry_point_that_meets_the_damage_is_named) {
     static const char *const names[] = {"calloc",         "realloc",      "memalign",       "aligned_alloc",
                                         "posix_memalign", "operator new", "operator new[]", "reallocarray"};
     for (size_t t = 0; t < COUNT(takers); t++) {
-        char *one = malloc(900), *other = malloc(900);
-        CHECK(one != NULL && other != NULL);
-        size_t usable = malloc_usable_size(other);
-        DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in %s)", (uintptr_t)other, usable, names[t]) {
-            free(one);
-            free(other);
-            ((struct words *)(void *)other)->link = 7;
-            for (int i = 0; i < 200; i++)
+        allocate_all(900);
+        struct words *target = a_freed_block();
+        DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in %s)", (uintptr_t)target,
+             malloc_usable_size(target), names[t]) {
+            free_most();
+            target->link = 7;
+            for (int i = 0; i < 500; i++)
                 CHECK(takers[t](900) != NULL);
         }
     }
 }
 
-TEST(a_link_changed_within_the_slab_gives_no_block_twice) {
-    /* Flipping a bit that keeps the link in the slab and on a block: the one forgery that cannot be told at once. It
-     * must not hand out what is live. */
-    char *blocks[BLOCKS];
-    for (int i = 0; i < BLOCKS; i++)
-        blocks[i] = malloc(64);
-    for (int i = 0; i < BLOCKS; i += 2)
-        free(blocks[i]);
+TEST(a_key_word_overwritten_alone_does_no_harm) {
+    test_restart(NULL);
+    allocate_all(64);
     EXITS(0) {
-        ((struct words *)(void *)blocks[0])->key = 0; /* the key alone: no harm */
+        free_most();
+        a_freed_block()->key = 0;
         take_many(64);
     }
 }
@@ -132,87 +141,69 @@ TEST(a_link_changed_within_the_slab_gives_no_block_twice) {
 TEST(an_overflow_into_a_free_block_is_found) {
     test_restart(NULL);
     for (size_t bytes = 16; bytes <= 4096; bytes *= 4) {
-        size_t usable = ashlar_good_size(bytes);
-        char *blocks[BLOCKS];
-        for (int i = 0; i < BLOCKS; i++)
-            blocks[i] = malloc(bytes);
-        int low = -1;
-        for (int i = 0; i < BLOCKS; i++)
+        allocate_all(bytes);
+        size_t usable = malloc_usable_size(blocks[0]);
+        char *low = NULL, *high = NULL; /* a block that stays, and its upper neighbour that is freed */
+        for (int i = 0; i < BLOCKS; i += 3)
             for (int j = 0; j < BLOCKS; j++)
-                if (blocks[j] == blocks[i] + usable)
-                    low = i;
-        CHECK(low >= 0); /* two of them are neighbours */
-        char *high = blocks[low] + usable;
+                if (j % 3 && blocks[j] == (char *)blocks[i] + usable)
+                    low = blocks[i], high = blocks[j];
+        CHECK(low != NULL);
         DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)high, usable) {
-            for (int i = 0; i < BLOCKS; i++)
-                if (blocks[i] != blocks[low])
-                    free(blocks[i]);
-            memset(TEST_HIDDEN(blocks[low]), 'A', usable + 8);
+            free_most();
+            memset(TEST_HIDDEN(low), 'A', usable + 8);
             take_many(bytes);
         }
     }
 }
 
-/* ---- Blocks on their way home ------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks on their way home ---------------------------------------------------------------------------------- */
 
-static void *free_all(void *blocks) {
-    for (int i = 0; i < BLOCKS; i++)
-        free(((void **)blocks)[i]);
-    return NULL;
+static void *free_most_in_thread(void *unused) {
+    free_most();
+    return unused;
 }
 
 TEST(damage_to_blocks_that_another_thread_freed_is_found) {
     test_restart(NULL);
-    static void *blocks[BLOCKS];
-    for (int i = 0; i < BLOCKS; i++)
-        blocks[i] = malloc(200);
-    struct words *target = blocks[BLOCKS / 2];
+    allocate_all(200);
+    struct words *target = a_freed_block();
     DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)target,
          malloc_usable_size(target)) {
-        in_thread(free_all, blocks);
+        in_thread(free_most_in_thread, NULL);
         target->link = UINT64_C(0x4242424242424242);
-        for (int i = 0; i < 2000; i++)
-            CHECK(malloc(200) != NULL);
+        take_many(200);
     }
 }
 
-static void *allocate_and_free(void *target) {
-    void *blocks[BLOCKS];
-    for (int i = 0; i < BLOCKS; i++)
-        blocks[i] = malloc(200);
-    *(void **)target = blocks[BLOCKS / 2];
-    for (int i = 1; i < BLOCKS; i++) /* one stays, so that the slab does */
-        free(blocks[i]);
-    return NULL;
+static void *allocate_and_free_most(void *unused) {
+    allocate_all(200);
+    free_most();
+    return unused;
 }
 
 TEST(damage_to_blocks_of_a_thread_that_has_ended_is_found) {
     test_restart(NULL);
-    struct words *target;
-    in_thread(allocate_and_free, &target);
+    in_thread(allocate_and_free_most, NULL);
+    struct words *target = a_freed_block();
     DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)target, ashlar_good_size(200)) {
         target->link = UINT64_C(0x4242424242424242);
-        for (int i = 0; i < 5000; i++)
-            CHECK(malloc(200) != NULL);
+        take_many(200);
     }
 }
 
-/* ---- Row 18: forgeries by one who has read nothing -------------------------------------------------------------------------- */
+/* ---- Row 18: forgeries by one who has read nothing -------------------------------------------------------------- */
 
 TEST(no_random_link_passes) {
     test_restart(NULL);
-    for (int round = 0; round < 200; round++) {
-        char *blocks[BLOCKS];
-        for (int i = 0; i < BLOCKS; i++)
-            blocks[i] = malloc(16);
-        struct words *last = (struct words *)(void *)blocks[BLOCKS - 1];
-        DIES("ashlar: damaged free list at 0x%lx (16-byte blocks, in malloc)", (uintptr_t)last) {
-            for (int i = 0; i < BLOCKS; i++)
-                free(blocks[i]);
-            last->link = test_random();
+    allocate_all(16);
+    struct words *target = a_freed_block();
+    for (int round = 0; round < 1000; round++) {
+        uint64_t forged = test_random();
+        DIES("ashlar: damaged free list at 0x%lx (16-byte blocks, in malloc)", (uintptr_t)target) {
+            free_most();
+            target->link = forged;
             take_many(16);
         }
-        for (int i = 0; i < BLOCKS; i++)
-            free(blocks[i]);
     }
 }

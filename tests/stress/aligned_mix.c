@@ -89,7 +89,7 @@ static void *mix(void *argument) {
     for (size_t i = 0; i < *(const size_t *)argument; i++) {
         struct block *block = &blocks[dice_roll(&dice, PLACES)];
         const enum entry entry = (enum entry)dice_roll(&dice, ENTRY_COUNT);
-        const size_t alignment = random_alignment(&dice, entry);
+        const size_t alignment = random_alignment(&dice, entry, 0);
         if (block->start)
             block_release(block, dice_next(&dice));
         else

@@ -287,6 +287,7 @@ struct shelf {
     size_t live_bytes;   /* usable */
     size_t live_limit;   /* above it, the next operations free */
     size_t largest;      /* request */
+    size_t most_aligned; /* alignment; 0: 2^24 */
     bool memory_may_end; /* NULL with ENOMEM is fine: the test refuses memory */
     size_t refusals;     /* how often that was so */
 };
@@ -319,28 +320,29 @@ static inline size_t random_request(struct dice *dice, size_t largest) {
     return bytes <= largest ? bytes : dice_roll(dice, largest + 1);
 }
 
-/* 2^0 .. 2^24, mostly small, in the form that `entry` accepts. */
-static inline size_t random_alignment(struct dice *dice, enum entry entry) {
+/* 2^0 .. 2^24, mostly small, in the form that `entry` accepts; at most `most`, or any if that is 0. */
+static inline size_t random_alignment(struct dice *dice, enum entry entry, size_t most) {
     const size_t exponent = dice_once_in(dice, 16) ? dice_roll(dice, 25) : dice_roll(dice, 14);
     const size_t least = entry == FROM_POSIX_MEMALIGN ? sizeof(void *) : 1;
     const size_t alignment = (size_t)1 << exponent;
-    return alignment > least ? alignment : least;
+    return alignment < least ? least : most && alignment > most ? most : alignment;
 }
 
-static inline void shelf_refused(struct shelf *shelf, const char *what, size_t bytes) {
+static inline void shelf_refused(struct shelf *shelf, const char *what, size_t alignment, size_t bytes) {
     if (!shelf->memory_may_end)
-        VIOLATION("%s of %zu bytes failed with %zu bytes live", what, bytes, shelf->live_bytes);
+        VIOLATION("%s of %zu bytes (alignment %zu) failed with %zu bytes live", what, bytes, alignment,
+                  shelf->live_bytes);
     shelf->refusals++;
 }
 
 static inline void shelf_take(struct shelf *shelf, struct block *place, struct dice *dice) {
     const enum entry entry = (enum entry)dice_roll(dice, ENTRY_COUNT);
-    const size_t alignment = random_alignment(dice, entry);
+    const size_t alignment = random_alignment(dice, entry, shelf->most_aligned);
     const size_t bytes = random_request(dice, shelf->largest);
     if (block_take(place, entry, alignment, bytes, dice_next(dice)))
         shelf->live_bytes += place->usable;
     else
-        shelf_refused(shelf, entry_name(entry), bytes);
+        shelf_refused(shelf, entry_name(entry), alignment, bytes);
 }
 
 static inline void shelf_resize(struct shelf *shelf, struct block *place, struct dice *dice) {
@@ -351,7 +353,7 @@ static inline void shelf_resize(struct shelf *shelf, struct block *place, struct
     if (block_resize(place, bytes, dice_once_in(dice, 2), dice_next(dice)))
         shelf->live_bytes += place->usable - before;
     else
-        shelf_refused(shelf, "realloc", bytes);
+        shelf_refused(shelf, "realloc", LEAST_ALIGNMENT, bytes);
 }
 
 static inline void shelf_release(struct shelf *shelf, struct block *place, struct dice *dice) {

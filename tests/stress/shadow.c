@@ -84,7 +84,7 @@ static size_t impossible_size(struct dice *dice) {
 
 static void ask_for_impossible_size(struct dice *dice) {
     const enum entry entry = (enum entry)dice_roll(dice, ENTRY_COUNT);
-    must_fail(entry, random_alignment(dice, entry), impossible_size(dice), ENOMEM);
+    must_fail(entry, random_alignment(dice, entry, 0), impossible_size(dice), ENOMEM);
 }
 
 static void ask_for_impossible_alignment(struct dice *dice) {

@@ -90,7 +90,7 @@ void api_free_slow(void *address, const char *in);
 /* A small block from the calling thread's list; NULL when the slow half must be tried. */
 ALWAYS_INLINE void *api_malloc_fast(size_t bytes)
 {
-    return likely(bytes <= CLASS_SMALL_MAX) ? heap_pop(heap_mine, class_of_small(bytes)) : NULL;
+    return likely(bytes <= CLASS_SMALL_MAX) ? heap_pop(heap_mine(), class_of_small(bytes)) : NULL;
 }
 
 /* Free a block; all but the name of the entry point is the same for every function of the family. */
@@ -98,7 +98,7 @@ ALWAYS_INLINE void api_free(void *address, const char *in)
 {
     struct slab *slab;
 
-    switch (heap_push(heap_mine, address, &slab)) {
+    switch (heap_push(address, &slab)) {
     case HEAP_PUSHED:
         return;
     case HEAP_PUSHED_EVENT:

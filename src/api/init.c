@@ -89,17 +89,13 @@ COLD void api_start(void)
 
 __attribute__((constructor)) static void construct(void)
 {
-    bool ready;
-
     if (pthread_key_create(&exit_key, thread_ends) == 0)
         store_release(&has_key, true);
     (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, NULL); /* refused: as with any library */
     foreign_start();
-    arm_thread();
-    if (os_environment("ASHLAR_CONF", &ready) == NULL)
-        return; /* nothing to read: a program that never allocates pays for nothing */
     api_start();
-    option_read_all();
+    option_read_all(); /* if the first call came before libc had the environment */
+    arm_thread();
     if (option_folder(OPTION_status) != NULL)
         prof_status_start(option_folder(OPTION_status));
 }

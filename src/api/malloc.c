@@ -23,7 +23,7 @@ static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, con
 NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
 {
     if (bytes > CLASS_SMALL_MAX && bytes <= CLASS_BYTES_MAX) {
-        void *const block = heap_pop(heap_mine, class_of_medium(bytes));
+        void *const block = heap_pop(heap_mine(), class_of_medium(bytes));
         if (likely(block != NULL))
             return block;
     }
@@ -47,7 +47,7 @@ EXPORT void *ashlar_calloc(size_t count, size_t bytes)
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
 
     const class_id class = class_of(total);
-    void *const block = heap_pop(heap_mine, class);
+    void *const block = heap_pop(heap_mine(), class);
 
     if (unlikely(block == NULL))
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
@@ -57,7 +57,7 @@ EXPORT void *ashlar_calloc(size_t count, size_t bytes)
 void *api_aligned(size_t alignment, size_t bytes, const char *in)
 {
     if (bytes <= CLASS_BYTES_MAX && alignment <= CLASS_BYTES_MAX) {
-        void *const block = heap_pop(heap_mine, class_of_aligned(bytes, alignment));
+        void *const block = heap_pop(heap_mine(), class_of_aligned(bytes, alignment));
         if (likely(block != NULL))
             return block;
     }

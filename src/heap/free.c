@@ -146,7 +146,7 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
         return;
     }
     struct heap *const heap = heap_enter();
-    const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_own();
+    const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_self;
 
     if (block->key == slab_key(block))
         heap_suspect(heap, slab, block, in);

@@ -62,8 +62,23 @@ static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance ap
 
 /* ---- The fast paths ------------------------------------------------------------------------------------------------------------ */
 
-/* The calling thread's heap; before its first slow path, after its exit and after a report one that has no lists. */
-extern __thread struct heap *heap_mine __attribute__((visibility("hidden"), tls_model("initial-exec")));
+/* A heap whose lists are empty: what a thread has before its first slow path. */
+extern const struct block *const heap_none[CLASS_COUNT] __attribute__((visibility("hidden"), aligned(128)));
+
+/* The calling thread's heap, as its distance from heap_none. So zero is right from the very first moment, when an indirect
+ * function's resolver may allocate and the loader has not yet given thread-local variables their values. */
+extern __thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+static inline uintptr_t heap_self_of(const struct heap *heap)
+{
+    return (uintptr_t)heap - (uintptr_t)heap_none;
+}
+
+/* The calling thread's heap; before its first slow path, after its exit and after a report one whose lists are empty. */
+ALWAYS_INLINE struct heap *heap_mine(void)
+{
+    return (struct heap *)((uintptr_t)heap_none + heap_self);
+}
 
 /* Pop a block of `class`, without touching anything but the list. returns: NULL when the slow path must look: the list is
  * empty, or the link leads out of the block's granule (the list's end, a slab of several granules, damage). */
@@ -84,9 +99,9 @@ ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
 
 enum heap_push_result { HEAP_PUSHED, HEAP_PUSHED_EVENT, HEAP_NOT_PUSHED };
 
-/* Free `address` into its slab if it is a block in the first granule of a slab of `heap` and does not look free already.
+/* Free `address` into its slab if it is a block in the first granule of a slab of this thread and does not look free already.
  * HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must look. */
-ALWAYS_INLINE enum heap_push_result heap_push(struct heap *heap, void *address, struct slab **slab_out)
+ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_out)
 {
     const uintptr_t offset = page_offset(address);
 
@@ -96,8 +111,8 @@ ALWAYS_INLINE enum heap_push_result heap_push(struct heap *heap, void *address, 
     struct block *const block = address;
     const size_t inside = offset & (GRANULE_BYTES - 1);
 
-    /* relaxed: only this thread stores its own heap there. */
-    if (unlikely(load_hot(struct heap *, &slab->line.owner) != heap) || unlikely(inside >= slab->carved) ||
+    /* relaxed: only this thread stores itself there. A thread that is 0 meets 0 where nothing was ever carved. */
+    if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) || unlikely(inside >= slab->carved) ||
         unlikely(!slab_is_start(slab, inside)) || unlikely(block->key == slab_key(block)))
         return HEAP_NOT_PUSHED;
     block->key = slab_key(block);

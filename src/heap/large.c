@@ -12,6 +12,7 @@
 
 #define MOVES_TO_MAPPING ((size_t)1 << 20)
 #define RUN_ALIGN_MAX ((size_t)4 << 20)
+#define RUN_BYTES_MAX (GRANULE_BYTES * UINT16_MAX) /* line.granules counts no further */
 
 static_assert(sizeof(struct large) == 1u << LINE_SHIFT, "one line for each granule");
 static_assert(offsetof(struct large, bytes) == 48, "the page floor keeps bytes 48 to 63 of a line");
@@ -87,13 +88,15 @@ static void *mapping_alloc(const struct heap *heap, const struct heap_request *r
 
 void *heap_large_alloc(struct heap *heap, const struct heap_request *request)
 {
+    void *block = NULL;
+
     heap_tick(heap);
-    if (request->bytes > LARGE_BYTES_MAX || request->alignment > RUN_ALIGN_MAX)
-        return mapping_alloc(heap, request);
-
-    void *const block = run_alloc(heap, request);
-
-    return block != NULL ? block : mapping_alloc(heap, request); /* the range cannot grow: perhaps elsewhere */
+    if (request->bytes <= LARGE_BYTES_MAX && request->alignment <= RUN_ALIGN_MAX) {
+        block = run_alloc(heap, request);
+        return block != NULL ? block : mapping_alloc(heap, request); /* the range cannot grow: perhaps elsewhere */
+    }
+    block = mapping_alloc(heap, request);
+    return block == NULL && request->bytes <= RUN_BYTES_MAX ? run_alloc(heap, request) : block; /* what others freed */
 }
 
 static void end_run(struct large *large)
@@ -200,9 +203,7 @@ void *heap_large_realloc(void *address, const struct heap_block *block, size_t b
     if (block->kind == BLOCK_HUGE && bytes >= MOVES_TO_MAPPING) {
         void *const moved = mapping_resize(address, block->bytes, usable);
         if (moved != NULL)
-            return moved;
-        if (bytes <= block->bytes)
-            return address; /* the kernel will not take the tail back: it stays, and the block with it */
+            return moved; /* else it is copied */
     }
 
     const struct heap_request request = {bytes, BLOCK_ALIGN, false, in};

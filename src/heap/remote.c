@@ -31,7 +31,7 @@ uint32_t heap_remote_count(const struct slab *slab)
 void heap_own_fresh(struct heap *heap, struct slab *slab)
 {
     store_relaxed(&slab->remote, remote_pack((struct remote){.owner = heap->id, .direct = heap->is_shared}));
-    store_relaxed(&slab->line.owner, heap->is_shared ? NULL : heap);
+    store_relaxed(&slab->line.owner, heap->is_shared ? LINE_NOBODY : heap_self_of(heap));
 }
 
 /* ---- Inboxes ---------------------------------------------------------------------------------------------------------------------- */
@@ -240,7 +240,7 @@ void heap_disown(struct slab *slab)
     uint64_t word = load_relaxed(&slab->remote);
     struct remote remote;
 
-    store_relaxed(&slab->line.owner, NULL);
+    store_relaxed(&slab->line.owner, LINE_NOBODY);
     do {
         remote = remote_unpack(word);
         remote.owner = 0;
@@ -267,7 +267,7 @@ bool heap_claim(struct heap *heap, struct slab *slab)
         /* acquire: pairs with the releases in publish() and heap_disown(). */
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, remote_pack(after), memory_order_acquire,
                                                     memory_order_relaxed));
-    store_relaxed(&slab->line.owner, heap);
+    store_relaxed(&slab->line.owner, heap_self_of(heap));
     if (!before.token && before.count != 0) {
         splice_home(slab, before);
         slab_wake(slab);

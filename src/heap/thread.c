@@ -3,7 +3,7 @@
  *   no_heap --first slow path--> a heap --thread ends--> exited_heap: the shared heap, under its lock
  *                                   \--misuse reported--> reserve_heap: fresh mappings, nothing is freed
  *
- * The thread-local pointer always names something whose lists may be read: before the first slow path a constant with empty
+ * The thread-local word always names something whose lists may be read: before the first slow path a constant with empty
  * lists, so "not initialised yet" costs the fast path nothing. Calls go on coming after our thread destructor (other keys'
  * destructors, libc's own clean-up); nothing is ever torn down.
  *
@@ -11,13 +11,20 @@
 #include "heap/own.h"
 
 /* Three heaps without blocks. Constant: the fast path only reads their lists. */
-static const struct block *const no_lists[3][CLASS_COUNT + 2] __attribute__((aligned(128)));
+const struct block *const heap_none[CLASS_COUNT];
+static const struct block *const heap_exited[CLASS_COUNT] __attribute__((aligned(128)));
+static const struct block *const heap_reserve[CLASS_COUNT] __attribute__((aligned(128)));
 
-#define NO_HEAP ((struct heap *)(uintptr_t)no_lists[0])
-#define EXITED_HEAP ((struct heap *)(uintptr_t)no_lists[1])
-#define RESERVE_HEAP ((struct heap *)(uintptr_t)no_lists[2])
+#define NO_HEAP ((struct heap *)(uintptr_t)heap_none)
+#define EXITED_HEAP ((struct heap *)(uintptr_t)heap_exited)
+#define RESERVE_HEAP ((struct heap *)(uintptr_t)heap_reserve)
 
-__thread struct heap *heap_mine __attribute__((visibility("hidden"), tls_model("initial-exec"))) = NO_HEAP;
+__thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
+
+static void become(const struct heap *heap)
+{
+    heap_self = heap_self_of(heap);
+}
 
 struct heap_taps heap_taps;
 
@@ -117,14 +124,14 @@ static void give_heap(struct heap *heap)
 
 struct heap *heap_own(void)
 {
-    struct heap *const heap = heap_mine;
+    struct heap *const heap = heap_mine();
 
     return heap == NO_HEAP || heap == EXITED_HEAP || heap == RESERVE_HEAP ? NULL : heap;
 }
 
 bool heap_is_reserve(void)
 {
-    return heap_mine == RESERVE_HEAP;
+    return heap_mine() == RESERVE_HEAP;
 }
 
 bool heap_enter_shared(struct heap *heap)
@@ -151,7 +158,7 @@ static struct heap *begin(void)
 
     if (heap == NULL)
         return enter_common();
-    heap_mine = heap;
+    become(heap);
     if (heap_taps.thread_began != NULL)
         heap_taps.thread_began(); /* may allocate: the heap is ready */
     heap->is_busy = true;
@@ -160,7 +167,7 @@ static struct heap *begin(void)
 
 struct heap *heap_enter(void)
 {
-    struct heap *const heap = heap_mine;
+    struct heap *const heap = heap_mine();
 
     if (heap == NO_HEAP)
         return begin();
@@ -229,11 +236,12 @@ void heap_thread_exit(void)
     struct heap *const heap = heap_own();
 
     if (heap == NULL || heap->is_busy) { /* busy: the thread ends inside a slow path, from a signal handler; leave all as it is */
-        heap_mine = heap == NULL && heap_mine == RESERVE_HEAP ? RESERVE_HEAP : EXITED_HEAP;
+        if (!heap_is_reserve())
+            become(EXITED_HEAP);
         return;
     }
     heap->is_busy = true;
-    heap_mine = EXITED_HEAP;
+    become(EXITED_HEAP);
     dissolve(heap);
     heap->is_busy = false;
     give_heap(heap);
@@ -251,7 +259,7 @@ bool heap_thread_arm(void)
 
 void heap_thread_reserve(void)
 {
-    heap_mine = RESERVE_HEAP;
+    become(RESERVE_HEAP);
 }
 
 void heap_settle(void)

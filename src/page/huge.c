@@ -268,7 +268,10 @@ static uintptr_t remap(struct page_huge *record, size_t bytes)
 {
     struct page_huge moved = *record;
 
-    moved.start = (uintptr_t)os_remap((void *)record->start, record->bytes, bytes);
+    if (bytes > record->bytes)
+        moved.start = (uintptr_t)os_remap((void *)record->start, record->bytes, bytes);
+    else if (bytes < record->bytes && os_unmap((void *)(record->start + bytes), record->bytes - bytes) != 0)
+        return 0;
     if (moved.start == 0)
         return 0;
     huge.live--;

@@ -50,7 +50,8 @@ enum granule_kind {
 /* What all lines have in common. The floors above define structs of 64 bytes that begin with this one. Bytes 48 to 63 of a
  * line belong to the floors above: the page floor keeps them. */
 struct line {
-    _Atomic(void *) owner; /* the heap whose thread may free into this slab without asking; NULL in every other line */
+    _Atomic uintptr_t owner; /* of a slab: who may free into it without asking, see heap_self; else LINE_NOBODY, or 0 where
+                                nothing was ever written */
     uint8_t kind;          /* enum granule_kind */
     uint8_t state;         /* the kind's own */
     uint8_t class;         /* of a slab */
@@ -60,6 +61,8 @@ struct line {
 };
 
 enum { LINE_SHIFT = 6 };
+
+#define LINE_NOBODY ((uintptr_t)1)
 
 /* Offset of `address` in the heap range; beyond every limit when it lies outside. */
 static inline uintptr_t page_offset(const void *address)
@@ -146,11 +149,11 @@ bool page_range_grow(struct page_range *range, size_t bytes, size_t step);
 /* ---- Runs of granules ------------------------------------------------------------------------------------------------------ */
 
 /* Take a run of `count` granules whose address is a multiple of `alignment` (a power of two). Its lines' kinds are NONE,
- * their owners NULL. `*zeroed`: whether every byte reads as zero.
+ * and nobody owns them. `*zeroed`: whether every byte reads as zero.
  * returns: its first granule, or NO_GRANULE when the kernel or the hard limit refuses. thread: any. */
 granule_index page_take(granule_count count, size_t alignment, bool *zeroed);
 
-/* Give back a run. Its lines' kinds must be NONE but the first; owners NULL. */
+/* Give back a run. Its lines' kinds must be NONE but the first, and nobody may own them. */
 void page_give(granule_index first, granule_count count);
 
 /* Lengthen a run in place from `count` to `wanted` granules. returns: false when what follows is not free. */

@@ -78,6 +78,7 @@ static void enter(granule_index index, granule_count length, enum run_state stat
     tail->line.kind = GRANULE_FREE_TAIL;
     tail->head = index;
     tail->line.state = state;
+    store_relaxed(&run->line.owner, LINE_NOBODY);
     run->line.kind = GRANULE_FREE; /* last: a run of one granule is its own tail */
     run->line.state = state;
     run->length = length;

@@ -34,7 +34,7 @@ granule_count slab_end(struct slab *slab)
 
     for (uint32_t i = 1; i < granules.n; i++)
         ((struct line *)page_line_at((granule_index){page_index_of(slab).i + i}))->kind = GRANULE_NONE;
-    store_relaxed(&slab->line.owner, NULL);
+    store_relaxed(&slab->line.owner, LINE_NOBODY);
     slab->line.kind = GRANULE_NONE;
     slab->previous = slab->inbox_next = NO_GRANULE;
     store_relaxed(&slab->remote, 0);

@@ -156,7 +156,7 @@ static inline struct slab *slab_of_line(struct line *line)
     return (struct slab *)first;
 }
 
-/* Make a slab of `class` in the run at `first`, as long as the class wants it. Nothing is carved, the owner is NULL. */
+/* Make a slab of `class` in the run at `first`, as long as the class wants it. Nothing is carved, nobody owns it. */
 struct slab *slab_start(granule_index first, class_id class);
 
 /* End a slab without used blocks: its lines say NONE again, and the run may be given back. */

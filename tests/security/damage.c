@@ -107,21 +107,34 @@ TESTS(links) {
         }
 }
 
+static void *by_growing(size_t bytes) { return realloc(malloc(10), bytes); }
+static void *by_growing_an_array(size_t bytes) { return reallocarray(malloc(10), bytes, 1); }
+
 TEST(the_entry_point_that_meets_the_damage_is_named) {
     test_restart(NULL);
-    void *(*const takers[])(size_t) = {by_calloc_one,     by_realloc,   by_memalign,        by_aligned_alloc,
-                                       by_posix_memalign, operator_new, operator_new_array, by_reallocarray};
-    static const char *const names[] = {"calloc",         "realloc",      "memalign",       "aligned_alloc",
-                                        "posix_memalign", "operator new", "operator new[]", "reallocarray"};
+    static const struct {
+        void *(*take)(size_t);
+        const char *name;
+    } takers[] = {
+        {by_calloc_one, "calloc"},
+        {by_growing, "realloc"},
+        {by_memalign, "memalign"},
+        {by_growing_an_array, "reallocarray"},
+        {operator_new, "operator new"},
+        {by_aligned_alloc, "aligned_alloc"},
+        {by_malloc, "malloc"},
+        {operator_new_array, "operator new[]"},
+        {by_posix_memalign, "posix_memalign"},
+    };
     for (size_t t = 0; t < COUNT(takers); t++) {
         allocate_all(900);
         struct words *target = a_freed_block();
         DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in %s)", (uintptr_t)target,
-             malloc_usable_size(target), names[t]) {
+             malloc_usable_size(target), takers[t].name) {
             free_most();
             target->link = 7;
             for (int i = 0; i < 500; i++)
-                CHECK(takers[t](900) != NULL);
+                CHECK(takers[t].take(900) != NULL);
         }
     }
 }

@@ -8,6 +8,7 @@ struct slot {
     unsigned char *block;
     size_t bytes;
     uint64_t tag;
+    bool is_aligned; /* not for free_sized */
 };
 
 static size_t random_size(void) {
@@ -30,32 +31,44 @@ static bool is_intact(const struct slot *slot) {
     return slot->bytes <= 16 || slot->block[slot->bytes - 1] == pattern_byte(slot->bytes - 1, slot->tag);
 }
 
-static void operate(struct slot *slot, const struct slot *slots, size_t count) {
-    size_t bytes = random_size();
-    switch (slot->block ? test_random() % 6 : 6) {
+static void allocate(struct slot *slot, size_t bytes) {
+    slot->is_aligned = test_random() % 16 == 0;
+    slot->block = slot->is_aligned         ? memalign((size_t)16 << test_random() % 9, bytes)
+                  : test_random() % 8 == 0 ? calloc(1, bytes)
+                                           : malloc(bytes);
+    slot->bytes = bytes;
+}
+
+static void resize(struct slot *slot, size_t bytes) {
+    slot->block = realloc(slot->block, bytes + 1);
+    slot->bytes = bytes + 1;
+}
+
+static void release(struct slot *slot) {
+    switch (test_random() % 3) {
     case 0:
-        free(slot->block), slot->block = NULL;
-        return;
+        operator_delete(slot->block);
+        break;
     case 1:
-        free_sized(slot->block, slot->bytes), slot->block = NULL;
-        return;
-    case 2:
-        operator_delete(slot->block), slot->block = NULL;
-        return;
-    case 3:
-        CHECK(malloc_usable_size(slot->block) >= slot->bytes);
-        return;
-    case 4:
-    case 5:
-        slot->block = realloc(slot->block, bytes + 1), bytes++;
+        slot->is_aligned ? free(slot->block) : free_sized(slot->block, slot->bytes);
         break;
     default:
-        slot->block = test_random() % 8   ? malloc(bytes)
-                      : test_random() % 2 ? calloc(1, bytes)
-                                          : memalign((size_t)16 << test_random() % 9, bytes);
+        free(slot->block);
+    }
+    slot->block = NULL;
+}
+
+static void operate(struct slot *slot, const struct slot *slots, size_t count) {
+    if (slot->block == NULL)
+        allocate(slot, random_size());
+    else if (test_random() % 2)
+        resize(slot, random_size());
+    else {
+        CHECK(malloc_usable_size(slot->block) >= slot->bytes);
+        release(slot);
+        return;
     }
     CHECK(slot->block != NULL);
-    slot->bytes = bytes;
     scribble(slot, slots, count);
 }
 

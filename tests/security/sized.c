@@ -111,19 +111,21 @@ TEST(another_thread_is_checked_too) {
 
 /* ---- R7 -------------------------------------------------------------------------------------------------------------- */
 
+/* The smallest power of two above 16 that the address is no multiple of. */
+static size_t missing_alignment(const void *block) {
+    size_t alignment = 32;
+    while (is_aligned(block, alignment))
+        alignment *= 2;
+    return alignment;
+}
+
 TEST(an_alignment_the_block_does_not_have) {
     const size_t sizes[] = {100, 5000, 256 * KIB, 40 * MIB};
     for (size_t s = 0; s < COUNT(sizes); s++) {
-        char *block = NULL;
-        do /* one that is aligned to 16 and not to 2^20 by chance */
-            block = victim_of(sizes[s]);
-        while (is_aligned(block, MIB));
-        size_t alignment = 32;
-        while (is_aligned(block, alignment))
-            alignment *= 2;
+        void *block = victim_of(sizes[s]);
         DIES("ashlar: wrong alignment for 0x%lx (%zu-byte block, %zu given, in free_aligned_sized)", facts()->pointer,
-             facts()->usable, alignment) {
-            free_aligned_sized(block, alignment, sizes[s]);
+             facts()->usable, missing_alignment(block)) {
+            free_aligned_sized(block, missing_alignment(block), sizes[s]);
         }
     }
 }
@@ -149,17 +151,15 @@ TEST(a_wrong_size_beside_a_right_alignment) {
 }
 
 TEST(delete_with_an_alignment_the_block_does_not_have) {
-    char *block = victim_of(100);
-    size_t alignment = 32;
-    while (is_aligned(block, alignment))
-        alignment *= 2;
-    DIES("ashlar: wrong alignment for 0x%lx (%zu-byte block, %zu given, in operator delete)", facts()->pointer,
-         facts()->usable, alignment) {
-        operator_delete_aligned(block, alignment);
-    }
+    void *block = victim_of(100);
+    size_t alignment = missing_alignment(block);
     DIES("ashlar: wrong alignment for 0x%lx (%zu-byte block, %zu given, in operator delete)", facts()->pointer,
          facts()->usable, alignment) {
         operator_delete_aligned_sized(block, 100, alignment);
+    }
+    DIES("ashlar: wrong alignment for 0x%lx (%zu-byte block, %zu given, in operator delete)", facts()->pointer,
+         facts()->usable, alignment) {
+        operator_delete_aligned(block, alignment);
     }
 }
 

@@ -32,6 +32,7 @@ my $harness = Ashlar::Harness->new({
     exec => sub { start_command($_[1]) },
     jobs => $jobs,
     color => -t STDOUT,
+    timer => 1,
 });
 $harness->callback(made_parser => sub {
     my ($parser, $job) = @_;

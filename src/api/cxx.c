@@ -116,8 +116,7 @@ ALWAYS_INLINE void *new_nothrow(size_t bytes, const void *nothrow, const char *i
     EXPORT void _Zd##d##Pvm(void *block, size_t bytes);                                                                \
     EXPORT void _Zd##d##Pvm(void *block, size_t bytes)                                                                 \
     {                                                                                                                  \
-        api_ready();                                                                                                   \
-        api_check_sized(block, 0, bytes, delete_name);                                                                 \
+        api_check_size(block, BLOCK_ALIGN, bytes, true, delete_name);                                                  \
         api_free(block, delete_name);                                                                                  \
     }                                                                                                                  \
     EXPORT void _Zd##d##PvRKSt9nothrow_t(void *block, const void *nothrow);                                            \
@@ -129,20 +128,20 @@ ALWAYS_INLINE void *new_nothrow(size_t bytes, const void *nothrow, const char *i
     EXPORT void _Zd##d##PvSt11align_val_t(void *block, size_t alignment);                                              \
     EXPORT void _Zd##d##PvSt11align_val_t(void *block, size_t alignment)                                               \
     {                                                                                                                  \
-        (void)alignment;                                                                                               \
+        api_check_alignment(block, alignment, delete_name);                                                            \
         api_free(block, delete_name);                                                                                  \
     }                                                                                                                  \
     EXPORT void _Zd##d##PvmSt11align_val_t(void *block, size_t bytes, size_t alignment);                               \
     EXPORT void _Zd##d##PvmSt11align_val_t(void *block, size_t bytes, size_t alignment)                                \
     {                                                                                                                  \
-        api_ready();                                                                                                   \
-        api_check_sized(block, alignment, bytes, delete_name);                                                         \
+        api_check_alignment(block, alignment, delete_name);                                                            \
+        api_check_size(block, alignment, bytes, true, delete_name);                                                    \
         api_free(block, delete_name);                                                                                  \
     }                                                                                                                  \
     EXPORT void _Zd##d##PvSt11align_val_tRKSt9nothrow_t(void *block, size_t alignment, const void *nothrow);           \
     EXPORT void _Zd##d##PvSt11align_val_tRKSt9nothrow_t(void *block, size_t alignment, const void *nothrow)            \
     {                                                                                                                  \
-        (void)alignment;                                                                                               \
+        api_check_alignment(block, alignment, delete_name);                                                            \
         (void)nothrow;                                                                                                 \
         api_free(block, delete_name);                                                                                  \
     }

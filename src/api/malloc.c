@@ -78,7 +78,7 @@ static void *resize(void *address, size_t bytes, const char *in)
     const struct heap_block block = heap_find(address, in);
 
     if (unlikely(block.kind == BLOCK_FOREIGN))
-        return foreign_realloc(address, bytes, in);
+        return page_is_inside() ? no_memory() : foreign_realloc(address, bytes, in);
     void *const moved = heap_realloc(address, &block, bytes, in);
 
     return likely(moved != NULL) ? moved : no_memory();
@@ -114,31 +114,39 @@ EXPORT void ashlar_free(void *address)
     api_free(address, "free");
 }
 
-void api_check_sized(const void *address, size_t alignment, size_t bytes, const char *in)
+void api_check_alignment(const void *address, size_t alignment, const char *in)
 {
+    if (address == NULL || (is_power_of_two(alignment) && (uintptr_t)address % alignment == 0))
+        return;
+    api_ready();
+    const struct heap_block block = heap_find(address, in);
+
+    if (block.kind != BLOCK_FOREIGN && option_value(OPTION_sized) != SIZED_OFF)
+        report_wrong_alignment(address, block.bytes, alignment, in);
+}
+
+void api_check_size(const void *address, size_t alignment, size_t bytes, bool is_exact, const char *in)
+{
+    api_ready();
     if (address == NULL || option_value(OPTION_sized) == SIZED_OFF)
         return;
     const struct heap_block block = heap_find(address, in);
+    const size_t expected = heap_good_size(bytes, alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN);
 
-    if (block.kind == BLOCK_FOREIGN)
-        return;
-    if (alignment != 0 && (!is_power_of_two(alignment) || (uintptr_t)address % alignment != 0))
-        report_wrong_alignment(address, block.bytes, alignment, in);
-    else if (!heap_fits(&block, heap_good_size(bytes, alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN)))
+    if (block.kind != BLOCK_FOREIGN && expected != block.bytes && (is_exact || !heap_fits(&block, bytes)))
         report_wrong_size(address, block.bytes, bytes, in);
 }
 
 EXPORT void ashlar_free_sized(void *address, size_t bytes)
 {
-    api_ready();
-    api_check_sized(address, 0, bytes, "free_sized");
+    api_check_size(address, BLOCK_ALIGN, bytes, false, "free_sized");
     api_free(address, "free_sized");
 }
 
 EXPORT void ashlar_free_aligned_sized(void *address, size_t alignment, size_t bytes)
 {
-    api_ready();
-    api_check_sized(address, alignment, bytes, "free_aligned_sized");
+    api_check_alignment(address, alignment, "free_aligned_sized");
+    api_check_size(address, alignment, bytes, false, "free_aligned_sized");
     api_free(address, "free_aligned_sized");
 }
 

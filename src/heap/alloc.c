@@ -91,12 +91,6 @@ void *heap_alloc_inside(struct heap *heap, const struct heap_request *request)
     return block;
 }
 
-/* A block for a signal handler that has interrupted this very thread inside the allocator. */
-static void *fresh(const struct heap_request *request)
-{
-    return request->alignment <= page_ground.page_bytes ? page_fresh_take(request->bytes) : NULL;
-}
-
 void *heap_alloc(struct heap *shared, const struct heap_request *request)
 {
     struct heap *heap = shared;
@@ -108,12 +102,14 @@ void *heap_alloc(struct heap *shared, const struct heap_request *request)
     else if (!heap_enter_shared(shared))
         heap = NULL;
     if (heap == NULL)
-        return fresh(request);
+        return page_fresh_take(request->bytes, request->alignment);
 
     void *const block = heap_alloc_inside(heap, request);
 
     heap_leave(heap);
-    return block == NULL && page_is_inside() ? fresh(request) : block;
+    if (block == NULL && page_is_inside()) /* a signal handler has interrupted this very thread there */
+        return page_fresh_take(request->bytes, request->alignment);
+    return block;
 }
 
 size_t heap_good_size(size_t bytes, size_t alignment)

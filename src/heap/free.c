@@ -55,14 +55,16 @@ static struct heap_block find_small(struct slab *slab, void *address, const char
         report_in_slab(slab, address, in);
         return (struct heap_block){0};
     }
-    if (block->key == slab_key(block)) {
+    const bool is_suspect = block->key == slab_key(block);
+
+    if (is_suspect) {
         struct heap *const heap = heap_enter();
-        heap_suspect(heap, slab, block, in);
+        heap_suspect(heap, slab, block, false, in);
         if (heap != NULL)
             heap_leave(heap);
-        /* Unproved: the program wrote the key word itself. The block is what it is. */
     }
-    return (struct heap_block){BLOCK_SMALL, slab_class(slab), slab->block_bytes, shared_heap_of(heap_owner_of(slab))};
+    return (struct heap_block){BLOCK_SMALL, slab_class(slab), slab->block_bytes, is_suspect,
+                               shared_heap_of(heap_owner_of(slab))};
 }
 
 /* `address` lies outside the heap range. */
@@ -81,7 +83,7 @@ static struct heap_block find_elsewhere(const void *address, const char *in)
     else if (found.state == HUGE_FREED)
         heap_report(MISUSE_DOUBLE_FREE, address, found.start, found.bytes, in);
     else
-        return (struct heap_block){BLOCK_HUGE, {0}, found.bytes, shared_heap_of(found.heap)};
+        return (struct heap_block){BLOCK_HUGE, {0}, found.bytes, false, shared_heap_of(found.heap)};
     return (struct heap_block){0};
 }
 
@@ -110,7 +112,7 @@ struct heap_block heap_find(const void *address, const char *in)
         return find_small(slab_of_line(line), (void *)(uintptr_t)address, in);
     if (line->kind == GRANULE_LARGE && address == page_address(page_index_of(line))) {
         const struct large *const large = (struct large *)line;
-        return (struct heap_block){BLOCK_LARGE, {0}, large->bytes, shared_heap_of(large->heap)};
+        return (struct heap_block){BLOCK_LARGE, {0}, large->bytes, false, shared_heap_of(large->heap)};
     }
     (void)report_stray(address, in);
     return (struct heap_block){0};
@@ -149,7 +151,7 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
     const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_self;
 
     if (block->key == slab_key(block))
-        heap_suspect(heap, slab, block, in);
+        heap_suspect(heap, slab, block, true, in);
     else if (!is_own)
         free_remote(heap, slab, block);
     else if (heap != NULL)
@@ -165,6 +167,10 @@ static bool free_elsewhere(void *address, const char *in)
 {
     const struct heap_block block = find_elsewhere(address, in);
 
+    if (block.kind != BLOCK_FRESH && page_is_inside()) { /* a signal handler: the table cannot be changed now */
+        add_relaxed(&heap_counts.dropped, 1);
+        return true;
+    }
     if (block.kind == BLOCK_HUGE) {
         const struct page_huge ended = page_huge_give(address);
         if (ended.state == HUGE_LIVE)
@@ -174,11 +180,7 @@ static bool free_elsewhere(void *address, const char *in)
         return true;
     }
     if (block.kind == BLOCK_FRESH)
-        return page_fresh_give(address);
-    if (page_is_inside()) { /* a signal handler: nothing can be looked up now */
-        add_relaxed(&heap_counts.dropped, 1);
-        return true;
-    }
+        return true; /* it stays: fresh blocks are few, and have no owner */
     return page_huge_find(address).state != HUGE_UNKNOWN; /* ours, and reported */
 }
 

@@ -146,6 +146,7 @@ struct heap_block {
     enum heap_block_kind kind;
     class_id class;    /* of a small block */
     size_t bytes;      /* usable */
+    bool is_suspect;   /* it looks free, which could not be proved: it must move, and its old place be freed as such */
     struct heap *heap; /* the shared heap that it came from, or NULL */
 };
 

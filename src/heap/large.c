@@ -96,7 +96,9 @@ void *heap_large_alloc(struct heap *heap, const struct heap_request *request)
         return block != NULL ? block : mapping_alloc(heap, request); /* the range cannot grow: perhaps elsewhere */
     }
     block = mapping_alloc(heap, request);
-    return block == NULL && request->bytes <= RUN_BYTES_MAX ? run_alloc(heap, request) : block; /* what others freed */
+    if (block == NULL && request->bytes <= RUN_BYTES_MAX && request->alignment <= RUN_ALIGN_MAX)
+        block = run_alloc(heap, request); /* the kernel has no more: perhaps others have freed enough */
+    return block;
 }
 
 static void end_run(struct large *large)
@@ -183,7 +185,7 @@ static void *new_home(struct heap *shared, const struct heap_request *request)
     struct heap *const heap = shared == NULL ? heap_enter() : heap_enter_shared(shared) ? shared : NULL;
 
     if (heap == NULL)
-        return page_fresh_take(request->bytes);
+        return page_fresh_take(request->bytes, request->alignment);
     void *home = NULL;
     if (request->bytes >= MOVES_TO_MAPPING)
         home = mapping_alloc(heap, request);

@@ -117,8 +117,9 @@ void heap_orphan_fork_child(void);
 
 /* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */
 
-/* `block` of `slab` was freed and looks free already. `mine`: inside the heap that owns the slab, or NULL. */
-void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, const char *in);
+/* `block` of `slab` looks free already, and is being used or (`is_freed`) freed once more. `mine`: the heap that this thread is
+ * inside, or NULL. Reports what can be proved; a free that cannot be is not carried out. */
+void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, bool is_freed, const char *in);
 
 /* Look at the suspects again. thread: inside `heap`. */
 void heap_suspects_settle(struct heap *heap);

@@ -13,7 +13,7 @@ void *heap_realloc(void *address, const struct heap_block *block, size_t bytes, 
 {
     if (bytes > REQUEST_BYTES_MAX)
         return NULL;
-    if (heap_fits(block, bytes))
+    if (heap_fits(block, bytes) && !block->is_suspect)
         return address;
     if (block->kind == BLOCK_LARGE || block->kind == BLOCK_HUGE)
         return heap_large_realloc(address, block, bytes, in);

@@ -29,7 +29,7 @@ static void record(struct heap *owner, struct block *block, const char *in)
     store_relaxed(&owner->has_suspects, true);
 }
 
-void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, const char *in)
+void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, bool is_freed, const char *in)
 {
     const size_t bytes = slab->block_bytes;
     bool proved = false;
@@ -46,6 +46,8 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, con
 
     if (proved)
         heap_report(MISUSE_DOUBLE_FREE, block, (uintptr_t)block, bytes, in);
+    else if (!is_freed)
+        return; /* live: the program wrote the key word itself */
     else if (owner != 0)
         record(heap_at(owner), block, in);
     else

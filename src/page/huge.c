@@ -59,11 +59,16 @@ static bool table_has_room(void)
     if ((huge.count + 1) * sizeof *huge.table <= huge.room_bytes)
         return true;
     const size_t wanted = huge.room_bytes == 0 ? round_up(TABLE_BYTES_MIN, page_ground.page_bytes) : 2 * huge.room_bytes;
-    void *const table = huge.room_bytes == 0 ? os_map(NULL, wanted, NULL) : os_remap(huge.table, huge.room_bytes, wanted);
+    struct page_huge *const table = os_map(NULL, wanted, NULL);
+    struct page_huge *const old = huge.table;
 
     if (table == NULL)
         return false;
-    huge.table = table;
+    for (size_t i = 0; i < huge.count; i++)
+        table[i] = old[i];
+    huge.table = table; /* before the old one goes: a signal handler may look */
+    if (old != NULL)
+        (void)os_unmap(old, huge.room_bytes);
     huge.room_bytes = wanted;
     return true;
 }
@@ -210,13 +215,13 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
 struct page_huge page_huge_find(const void *address)
 {
     struct page_huge found = {0};
+    const bool takes = os_lock_take(&huge_lock); /* refused in a signal handler, which looks all the same: at worst it misses */
+    const struct page_huge *const record = record_of((uintptr_t)address);
 
-    if (os_lock_take(&huge_lock)) {
-        const struct page_huge *const record = record_of((uintptr_t)address);
-        if (record != NULL)
-            found = *record;
+    if (record != NULL)
+        found = *record;
+    if (takes)
         os_lock_drop(&huge_lock);
-    }
     return found;
 }
 

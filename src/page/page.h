@@ -196,19 +196,16 @@ void *page_huge_resize(void *block, size_t bytes);
 struct page_huge page_huge_any_of(uint32_t heap);
 
 /* Whether the calling thread is inside this floor already, holding a lock: a signal handler interrupted it. Then nothing can be
- * taken, given or looked up here. */
+ * taken or given here. */
 bool page_is_inside(void);
 
 /* ---- A block when nothing else can be had: our own lock is held by this very thread -------------------------------------------- */
 
-/* A fresh mapping of at least `bytes` bytes. returns: NULL when refused, or when 64 of them are live. Takes no lock. */
-void *page_fresh_take(size_t bytes);
+/* A block outside all ranges, zero, aligned to `alignment`. Takes no lock. returns: NULL when the kernel refuses. */
+void *page_fresh_take(size_t bytes, size_t alignment);
 
 /* Usable size of the fresh block at `block`; 0 when it is none. */
 size_t page_fresh_bytes(const void *block);
-
-/* Unmap the fresh block at `block`. returns: false when it is none. */
-bool page_fresh_give(void *block);
 
 /* ---- Fork, statistics ------------------------------------------------------------------------------------------------------- */
 

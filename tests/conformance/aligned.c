@@ -5,7 +5,8 @@ static const size_t top = (size_t)1 << 63;
 
 /* ---- memalign ---------------------------------------------------------------------------------------------------- */
 
-TEST(memalign_rounds_the_alignment_up) {
+TEST(memalign_rounds_the_alignment_up)
+{
     static const size_t cases[][2] = {{0, 16},           {1, 16},         {2, 16},         {3, 16},
                                       {5, 16},           {16, 16},        {17, 32},        {24, 32},
                                       {32, 32},          {33, 64},        {48, 64},        {65, 128},
@@ -24,7 +25,8 @@ TEST(memalign_rounds_the_alignment_up) {
         }
 }
 
-TEST(memalign_refuses_alignments_above_two_to_the_63) {
+TEST(memalign_refuses_alignments_above_two_to_the_63)
+{
     const size_t alignments[] = {top + 1, top + 4096, SIZE_MAX - 1, SIZE_MAX};
     for (size_t i = 0; i < COUNT(alignments); i++)
         for (size_t bytes = 0; bytes <= 4096; bytes += 1024) {
@@ -34,7 +36,8 @@ TEST(memalign_refuses_alignments_above_two_to_the_63) {
         }
 }
 
-TEST(memalign_has_no_memory_for_two_to_the_63) {
+TEST(memalign_has_no_memory_for_two_to_the_63)
+{
     const size_t alignments[] = {top, top - 1, top / 2 + 1, top / 2 + 4096, top / 2};
     for (size_t i = 0; i < COUNT(alignments); i++)
         for (size_t bytes = 0; bytes <= 4096; bytes += 1024) {
@@ -46,7 +49,8 @@ TEST(memalign_has_no_memory_for_two_to_the_63) {
 
 /* ---- posix_memalign ---------------------------------------------------------------------------------------------- */
 
-TEST(posix_memalign_refuses_bad_alignments_and_touches_nothing) {
+TEST(posix_memalign_refuses_bad_alignments_and_touches_nothing)
+{
     const size_t alignments[] = {0,  1,   2,     3,    4,     7,       9,       12,       24,
                                  48, 100, 0x300, 4097, 12288, top + 1, top + 8, SIZE_MAX, SIZE_MAX - 7};
     const size_t sizes[] = {0, 1, 100, 5000, MIB, SIZE_MAX};
@@ -60,7 +64,8 @@ TEST(posix_memalign_refuses_bad_alignments_and_touches_nothing) {
         }
 }
 
-TEST(posix_memalign_without_memory_returns_and_sets_enomem_and_touches_nothing) {
+TEST(posix_memalign_without_memory_returns_and_sets_enomem_and_touches_nothing)
+{
     const size_t requests[][2] = {{8, SIZE_MAX},
                                   {16, (size_t)PTRDIFF_MAX + 1},
                                   {4096, SIZE_MAX - 4095},
@@ -81,7 +86,8 @@ TEST(posix_memalign_without_memory_returns_and_sets_enomem_and_touches_nothing) 
     }
 }
 
-TEST(posix_memalign_keeps_errno_on_success) {
+TEST(posix_memalign_keeps_errno_on_success)
+{
     for (size_t alignment = 8; alignment <= 16 * MIB; alignment *= 2) {
         void *block = NULL;
         errno = 4711;
@@ -94,7 +100,8 @@ TEST(posix_memalign_keeps_errno_on_success) {
 
 /* ---- aligned_alloc ----------------------------------------------------------------------------------------------- */
 
-TEST(aligned_alloc_refuses_all_but_powers_of_two) {
+TEST(aligned_alloc_refuses_all_but_powers_of_two)
+{
     const size_t alignments[] = {0,  3,  5,  6,  7,   9,    10,   12,    15,      17,
                                  24, 48, 63, 65, 100, 4095, 4097, 12288, top + 1, SIZE_MAX};
     const size_t sizes[] = {0, 1, 65, 100, 5000, MIB, SIZE_MAX};
@@ -106,7 +113,8 @@ TEST(aligned_alloc_refuses_all_but_powers_of_two) {
         }
 }
 
-TEST(aligned_alloc_has_no_memory_for_two_to_the_63) {
+TEST(aligned_alloc_has_no_memory_for_two_to_the_63)
+{
     for (size_t bytes = 0; bytes <= 4096; bytes += 1024) {
         errno = 0;
         CHECK_EQ(aligned_alloc(top, bytes), NULL);
@@ -114,7 +122,8 @@ TEST(aligned_alloc_has_no_memory_for_two_to_the_63) {
     }
 }
 
-TEST(aligned_alloc_takes_sizes_that_are_no_multiple) {
+TEST(aligned_alloc_takes_sizes_that_are_no_multiple)
+{
     for (size_t alignment = 1; alignment <= 1 * MIB; alignment *= 2)
         for (EACH_SIZE(bytes, 5000)) {
             if (bytes % 13)
@@ -131,7 +140,8 @@ TEST(aligned_alloc_takes_sizes_that_are_no_multiple) {
 /* ---- All together ------------------------------------------------------------------------------------------------ */
 
 /* Live aligned blocks of mixed sizes do not touch; a zero size is unique. */
-TEST(aligned_blocks_do_not_touch) {
+TEST(aligned_blocks_do_not_touch)
+{
     enum { SLOTS = 512 };
     static struct {
         void *block;
@@ -154,7 +164,8 @@ TEST(aligned_blocks_do_not_touch) {
     }
 }
 
-TEST(every_alignment_up_to_256_mib) {
+TEST(every_alignment_up_to_256_mib)
+{
     for (size_t alignment = 16; alignment <= 256 * MIB; alignment *= 2) {
         const size_t sizes[] = {0, 1, alignment - 1, alignment, alignment + 1, 100, 70000, 3 * MIB, 33 * MIB};
         for (size_t s = 0; s < COUNT(sizes); s++) {
@@ -169,7 +180,8 @@ TEST(every_alignment_up_to_256_mib) {
     }
 }
 
-TEST(small_aligned_blocks_cost_no_pages_each) {
+TEST(small_aligned_blocks_cost_no_pages_each)
+{
     /* 64 Ki blocks of 64 aligned bytes are 4 MiB; a page each would be 256 MiB. */
     enum { BLOCKS = 65536 };
     static void *blocks[BLOCKS];
@@ -187,7 +199,8 @@ TEST(small_aligned_blocks_cost_no_pages_each) {
 
 /* ---- valloc, pvalloc --------------------------------------------------------------------------------------------- */
 
-TEST(valloc_is_page_aligned) {
+TEST(valloc_is_page_aligned)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes % 5)
             continue;
@@ -201,7 +214,8 @@ TEST(valloc_is_page_aligned) {
     }
 }
 
-TEST(pvalloc_gives_whole_pages) {
+TEST(pvalloc_gives_whole_pages)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes % 5)
             continue;
@@ -218,14 +232,16 @@ TEST(pvalloc_gives_whole_pages) {
     }
 }
 
-TEST(pvalloc_zero_is_one_page_not_two) {
+TEST(pvalloc_zero_is_one_page_not_two)
+{
     void *block = pvalloc(0);
     CHECK(block != NULL);
     CHECK_EQ(malloc_usable_size(block), block_page_bytes());
     free(block);
 }
 
-TEST(pvalloc_refuses_sizes_that_overflow_when_rounded) {
+TEST(pvalloc_refuses_sizes_that_overflow_when_rounded)
+{
     for (size_t bytes = SIZE_MAX; bytes > SIZE_MAX - 3 * block_page_bytes(); bytes--) {
         errno = 0;
         CHECK_EQ(pvalloc(bytes), NULL);

@@ -1,7 +1,8 @@
 /* alignment.c: rule 1, every non-NULL result is aligned to 16 bytes, also below 16 bytes, and to what was asked for. */
 #include "../lib/blocks.h"
 
-TEST(every_entry_point_and_size) {
+TEST(every_entry_point_and_size)
+{
     enum { LIVE = 6 };
     for (size_t a = 0; a < COUNT(allocators); a++)
         for (EACH_SIZE(bytes, 4 * MIB)) {
@@ -16,7 +17,8 @@ TEST(every_entry_point_and_size) {
         }
 }
 
-TEST(every_entry_point_with_huge_sizes) {
+TEST(every_entry_point_with_huge_sizes)
+{
     for (size_t a = 0; a < COUNT(allocators); a++)
         for (size_t bytes = 4 * MIB + 1; bytes < 300 * MIB; bytes = bytes * 3 / 2 + 8) {
             void *block = allocators[a].allocate(bytes);
@@ -26,7 +28,8 @@ TEST(every_entry_point_with_huge_sizes) {
         }
 }
 
-TEST(resized_blocks) {
+TEST(resized_blocks)
+{
     void *block = NULL;
     for (int round = 0; round < 20000; round++) {
         block = realloc(block, 1 + test_random() % ((size_t)16 << test_random() % 16));
@@ -36,7 +39,8 @@ TEST(resized_blocks) {
 }
 
 #if !TEST_NAMESPACED /* there libc's callers get the sanitizer's blocks */
-TEST(what_libc_allocates_for_the_program) {
+TEST(what_libc_allocates_for_the_program)
+{
     for (int length = 0; length < 100; length++) {
         char *text = strndup("................................................................................"
                              "....................",

@@ -9,7 +9,8 @@
 TEST(the_library_is_the_one_of_the_header) { CHECK_EQ(strcmp(ashlar_version(), ASHLAR_VERSION), 0); }
 
 /* For the compiler ashlar_malloc and friends are functions it knows nothing of, but the attributes of the header. */
-static void *by_own_posix_memalign(size_t bytes) {
+static void *by_own_posix_memalign(size_t bytes)
+{
     void *block = NULL;
     CHECK(ashlar_posix_memalign(&block, 64, TEST_HIDDEN(bytes)) == 0 || block == NULL);
     return block;
@@ -33,7 +34,8 @@ static const struct allocator own_allocators[] = {
     {"ashlar_pvalloc", ashlar_pvalloc, 4096},
 };
 
-TEST(both_sets_of_names_share_one_heap) {
+TEST(both_sets_of_names_share_one_heap)
+{
     for (size_t a = 0; a < COUNT(own_allocators); a++)
         for (EACH_SIZE(bytes, 64 * MIB)) {
             if (bytes > 1000 && bytes % 7)
@@ -58,7 +60,8 @@ TEST(both_sets_of_names_share_one_heap) {
         }
 }
 
-TEST(the_own_names_refuse_what_the_standard_ones_refuse) {
+TEST(the_own_names_refuse_what_the_standard_ones_refuse)
+{
     for (size_t a = 0; a < COUNT(own_allocators); a++)
         for (size_t less = 0; less < 5000; less++) {
             errno = 0;
@@ -75,7 +78,8 @@ TEST(the_own_names_refuse_what_the_standard_ones_refuse) {
 
 /* ---- Good size ----------------------------------------------------------------------------------------------------- */
 
-TEST(good_size_is_enough_and_costs_no_more) {
+TEST(good_size_is_enough_and_costs_no_more)
+{
     size_t last = 0;
     for (EACH_SIZE(bytes, 256 * MIB)) {
         size_t good = ashlar_good_size(bytes);
@@ -86,7 +90,8 @@ TEST(good_size_is_enough_and_costs_no_more) {
     CHECK_EQ(ashlar_good_size(0), 16);
 }
 
-TEST(good_size_leaves_impossible_sizes_unchanged) {
+TEST(good_size_leaves_impossible_sizes_unchanged)
+{
     const size_t impossible[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1,
                                  (size_t)PTRDIFF_MAX + 5000};
     for (size_t i = 0; i < COUNT(impossible); i++)
@@ -95,7 +100,8 @@ TEST(good_size_leaves_impossible_sizes_unchanged) {
 
 /* ---- Statistics ---------------------------------------------------------------------------------------------------- */
 
-static struct ashlar_stats read_stats(void) {
+static struct ashlar_stats read_stats(void)
+{
     struct ashlar_stats stats;
     errno = 4711;
     CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
@@ -103,27 +109,31 @@ static struct ashlar_stats read_stats(void) {
     return stats;
 }
 
-static uint64_t class_live(const struct ashlar_stats *stats, size_t bytes) {
+static uint64_t class_live(const struct ashlar_stats *stats, size_t bytes)
+{
     for (int i = 0; i < ASHLAR_STATS_CLASSES; i++)
         if (stats->classes[i].block_bytes == bytes)
             return stats->classes[i].live_blocks;
     test_fail(__FILE__, __LINE__, "no class of %zu bytes", bytes);
 }
 
-static uint64_t class_allocations(const struct ashlar_stats *stats, size_t bytes) {
+static uint64_t class_allocations(const struct ashlar_stats *stats, size_t bytes)
+{
     for (int i = 0; i < ASHLAR_STATS_CLASSES; i++)
         if (stats->classes[i].block_bytes == bytes)
             return stats->classes[i].allocations;
     test_fail(__FILE__, __LINE__, "no class of %zu bytes", bytes);
 }
 
-TEST(stats_carry_their_version_and_length) {
+TEST(stats_carry_their_version_and_length)
+{
     struct ashlar_stats stats = read_stats();
     CHECK_EQ(stats.version, ASHLAR_STATS_VERSION);
     CHECK_EQ(stats.bytes, sizeof stats);
 }
 
-TEST(stats_refuse_what_they_cannot_fill) {
+TEST(stats_refuse_what_they_cannot_fill)
+{
     struct ashlar_stats stats;
     errno = 4711;
     CHECK_EQ(ashlar_stats_read(NULL, sizeof stats), EINVAL);
@@ -132,7 +142,8 @@ TEST(stats_refuse_what_they_cannot_fill) {
     CHECK_EQ(errno, 4711);
 }
 
-TEST(stats_write_no_more_than_they_may) {
+TEST(stats_write_no_more_than_they_may)
+{
     const size_t lengths[] = {8, 16, 24, 100, offsetof(struct ashlar_stats, classes), sizeof(struct ashlar_stats) - 8};
     for (size_t i = 0; i < COUNT(lengths); i++) {
         static unsigned char room[sizeof(struct ashlar_stats) + 64];
@@ -146,13 +157,15 @@ TEST(stats_write_no_more_than_they_may) {
     }
 }
 
-TEST(a_larger_struct_of_a_later_header_is_filled_as_far_as_known) {
+TEST(a_larger_struct_of_a_later_header_is_filled_as_far_as_known)
+{
     static unsigned char room[sizeof(struct ashlar_stats) + 1024];
     CHECK_EQ(ashlar_stats_read((struct ashlar_stats *)(void *)room, sizeof room), 0);
     CHECK_EQ(((const struct ashlar_stats *)(const void *)room)->bytes, sizeof(struct ashlar_stats));
 }
 
-TEST(stats_count_small_blocks_exactly) {
+TEST(stats_count_small_blocks_exactly)
+{
     free(malloc(1));
     for (size_t bytes = 1; bytes <= 64 * KIB; bytes = bytes * 3 / 2 + 1) {
         size_t usable = ashlar_good_size(bytes);
@@ -176,7 +189,8 @@ TEST(stats_count_small_blocks_exactly) {
     }
 }
 
-TEST(stats_count_large_and_huge_blocks_exactly) {
+TEST(stats_count_large_and_huge_blocks_exactly)
+{
     struct ashlar_stats before = read_stats();
     void *large = malloc(1 * MIB), *huge = malloc(64 * MIB);
     CHECK(large != NULL && huge != NULL);
@@ -197,7 +211,8 @@ TEST(stats_count_large_and_huge_blocks_exactly) {
     CHECK_EQ(after.frees - before.frees, 2);
 }
 
-TEST(stats_agree_among_themselves) {
+TEST(stats_agree_among_themselves)
+{
     void *blocks[200];
     for (size_t i = 0; i < COUNT(blocks); i++) {
         blocks[i] = malloc(i * i * 20);
@@ -231,12 +246,14 @@ TEST(stats_agree_among_themselves) {
             free(blocks[i]);
 }
 
-static void *free_in_thread(void *block) {
+static void *free_in_thread(void *block)
+{
     free(block);
     return NULL;
 }
 
-TEST(stats_count_frees_from_other_threads) {
+TEST(stats_count_frees_from_other_threads)
+{
     struct ashlar_stats before = read_stats();
     for (int i = 0; i < 100; i++)
         in_thread(free_in_thread, malloc(100));
@@ -245,7 +262,8 @@ TEST(stats_count_frees_from_other_threads) {
     CHECK(after.frees - before.frees >= 100);
 }
 
-TEST(stats_count_foreign_frees) {
+TEST(stats_count_foreign_frees)
+{
     test_restart("foreign:ignore");
     static _Alignas(16) char foreign[32];
     struct ashlar_stats before = read_stats();
@@ -254,13 +272,15 @@ TEST(stats_count_foreign_frees) {
     CHECK_EQ(read_stats().foreign_frees - before.foreign_frees, 5);
 }
 
-TEST(stats_count_refused_mappings) {
+TEST(stats_count_refused_mappings)
+{
     struct ashlar_stats before = read_stats();
     CHECK_EQ(malloc((size_t)1 << 50), NULL);
     CHECK(read_stats().refused_mappings > before.refused_mappings);
 }
 
-TEST(stats_show_what_purging_does) {
+TEST(stats_show_what_purging_does)
+{
     static void *blocks[8192];
     ashlar_purge();
     for (size_t i = 0; i < COUNT(blocks); i++) {
@@ -287,7 +307,8 @@ TEST(stats_show_what_purging_does) {
 
 /* ---- JSON: the form is checked here, the words in stats_json.py ------------------------------------------------------ */
 
-TEST(json_is_written_as_snprintf_writes) {
+TEST(json_is_written_as_snprintf_writes)
+{
     static char whole[1 << 16], part[1 << 16];
     struct ashlar_stats before = read_stats();
     size_t length = ashlar_stats_json(whole, sizeof whole);
@@ -308,7 +329,8 @@ TEST(json_is_written_as_snprintf_writes) {
 
 /* ---- Options --------------------------------------------------------------------------------------------------------- */
 
-static bool option_is(const char *key, const char *expected) {
+static bool option_is(const char *key, const char *expected)
+{
     char value[64] = "untouched";
     errno = 4711;
     int length = ashlar_option(key, value, sizeof value);
@@ -316,7 +338,8 @@ static bool option_is(const char *key, const char *expected) {
     return length == (int)strlen(expected) && strcmp(value, expected) == 0;
 }
 
-TEST(options_have_their_defaults) {
+TEST(options_have_their_defaults)
+{
     test_restart(NULL);
     CHECK(option_is("confirm", "off"));
     CHECK(option_is("foreign", "auto"));
@@ -329,7 +352,8 @@ TEST(options_have_their_defaults) {
     CHECK(option_is("status", "off"));
 }
 
-TEST(options_have_what_was_set_at_start) {
+TEST(options_have_what_was_set_at_start)
+{
     test_restart("foreign:ignore,sized:warn,purge_delay:2s,dirty:16M,soft_limit:1G,hard_limit:2G");
     CHECK(option_is("foreign", "ignore"));
     CHECK(option_is("sized", "warn"));
@@ -340,7 +364,8 @@ TEST(options_have_what_was_set_at_start) {
     CHECK(option_is("warn", "off"));
 }
 
-TEST(an_option_is_written_as_snprintf_writes) {
+TEST(an_option_is_written_as_snprintf_writes)
+{
     test_restart(NULL);
     char value[8] = "xxxxxxx";
     CHECK_EQ(ashlar_option("purge_delay", value, 4), 5);
@@ -353,7 +378,8 @@ TEST(an_option_is_written_as_snprintf_writes) {
     CHECK_EQ(strcmp(value, "500"), 0); /* untouched */
 }
 
-TEST(options_may_change_while_the_program_runs) {
+TEST(options_may_change_while_the_program_runs)
+{
     test_restart(NULL);
     errno = 4711;
     CHECK_EQ(ashlar_option_set("purge_delay", "100ms"), 0);
@@ -363,7 +389,8 @@ TEST(options_may_change_while_the_program_runs) {
     CHECK_EQ(errno, 4711);
 }
 
-TEST(bad_changes_of_options_change_nothing) {
+TEST(bad_changes_of_options_change_nothing)
+{
     test_restart(NULL);
     static const char *const bad[][2] = {
         {"purge_delay", ""},     {"purge_delay", "100"},  {"purge_delay", "-1ms"},
@@ -381,7 +408,8 @@ TEST(bad_changes_of_options_change_nothing) {
     CHECK(option_is("dirty", "8M"));
 }
 
-TEST(options_of_the_start_cannot_change_later) {
+TEST(options_of_the_start_cannot_change_later)
+{
     test_restart(NULL);
     CHECK_EQ(ashlar_option_set("confirm", "on"), EPERM);
     CHECK_EQ(ashlar_option_set("status", "/tmp"), EPERM);
@@ -391,7 +419,8 @@ TEST(options_of_the_start_cannot_change_later) {
 
 /* ---- Purging --------------------------------------------------------------------------------------------------------- */
 
-static size_t resident_bytes(void) {
+static size_t resident_bytes(void)
+{
     char text[128] = {0};
     FILE *file = fopen("/proc/self/statm", "r");
     CHECK(file != NULL && fgets(text, sizeof text, file));
@@ -399,7 +428,8 @@ static size_t resident_bytes(void) {
     return strtoul(strchr(text, ' '), NULL, 10) * block_page_bytes();
 }
 
-TEST(purge_gives_back_what_is_free) {
+TEST(purge_gives_back_what_is_free)
+{
     ashlar_purge();
     size_t before = resident_bytes();
     for (size_t bytes = 64; bytes < 64 * MIB; bytes *= 8) {
@@ -422,19 +452,22 @@ TEST(purge_gives_back_what_is_free) {
 
 /* ---- Heaps ----------------------------------------------------------------------------------------------------------- */
 
-static ashlar_heap *new_heap(void) {
+static ashlar_heap *new_heap(void)
+{
     ashlar_heap *heap = ashlar_heap_new();
     CHECK(heap != NULL);
     return heap;
 }
 
-TEST(destroying_no_heap_is_nothing) {
+TEST(destroying_no_heap_is_nothing)
+{
     errno = 4711;
     ashlar_heap_destroy(NULL);
     CHECK_EQ(errno, 4711);
 }
 
-TEST(an_empty_heap_comes_and_goes) {
+TEST(an_empty_heap_comes_and_goes)
+{
     struct ashlar_stats before = read_stats();
     for (int i = 0; i < 20000; i++)
         ashlar_heap_destroy(new_heap());
@@ -443,7 +476,8 @@ TEST(an_empty_heap_comes_and_goes) {
     CHECK(after.mapped_bytes + after.metadata_bytes < before.mapped_bytes + before.metadata_bytes + 8 * MIB);
 }
 
-TEST(blocks_of_a_heap_are_blocks) {
+TEST(blocks_of_a_heap_are_blocks)
+{
     ashlar_heap *heap = new_heap();
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes > 1000 && bytes % 5)
@@ -465,7 +499,8 @@ TEST(blocks_of_a_heap_are_blocks) {
     ashlar_heap_destroy(heap);
 }
 
-TEST(a_heap_refuses_impossible_requests) {
+TEST(a_heap_refuses_impossible_requests)
+{
     ashlar_heap *heap = new_heap();
     for (size_t less = 0; less < 5000; less++) {
         free(ashlar_heap_malloc(heap, less % 200));
@@ -491,7 +526,8 @@ TEST(a_heap_refuses_impossible_requests) {
 static size_t heap_size_of(size_t i) { return i % 500 == 499 ? HUGE_BYTES + 1 : i % 100 == 99 ? 200000 : i % 3000; }
 
 /* Ask a heap for a bit of everything and leave it there. */
-static void *fill_heap(void *heap) {
+static void *fill_heap(void *heap)
+{
     for (size_t i = 0; i < 3000; i++) {
         size_t bytes = heap_size_of(i);
         unsigned char *block = i % 3 == 0   ? ashlar_heap_malloc(heap, bytes)
@@ -503,7 +539,8 @@ static void *fill_heap(void *heap) {
     return NULL;
 }
 
-TEST(destroying_a_heap_frees_every_block_in_it) {
+TEST(destroying_a_heap_frees_every_block_in_it)
+{
     ashlar_heap_destroy(new_heap());
     struct ashlar_stats before = read_stats();
     for (int round = 0; round < 50; round++) {
@@ -521,7 +558,8 @@ TEST(destroying_a_heap_frees_every_block_in_it) {
     CHECK(read_stats().mapped_bytes < before.mapped_bytes + 512 * MIB); /* one round has 200 MiB */
 }
 
-TEST(destroying_a_heap_leaves_the_blocks_of_others) {
+TEST(destroying_a_heap_leaves_the_blocks_of_others)
+{
     ashlar_heap *one = new_heap(), *other = new_heap();
     static void *kept[1000], *plain[1000];
     for (size_t i = 0; i < COUNT(kept); i++) {
@@ -540,7 +578,8 @@ TEST(destroying_a_heap_leaves_the_blocks_of_others) {
     ashlar_heap_destroy(other);
 }
 
-TEST(a_resized_block_stays_in_its_heap) {
+TEST(a_resized_block_stays_in_its_heap)
+{
     struct ashlar_stats before = read_stats();
     ashlar_heap *heap = new_heap();
     for (size_t i = 0; i < 300; i++) {
@@ -561,7 +600,8 @@ TEST(a_resized_block_stays_in_its_heap) {
     CHECK_EQ(read_stats().live_bytes, before.live_bytes);
 }
 
-TEST(many_threads_fill_one_heap) {
+TEST(many_threads_fill_one_heap)
+{
     struct ashlar_stats before = read_stats();
     ashlar_heap *heap = new_heap();
     pthread_t threads[6];
@@ -578,7 +618,8 @@ TEST(many_threads_fill_one_heap) {
 /* Blocks go from the threads that take them from the heap to threads that free them. */
 static _Atomic(void *) exchange[512];
 
-static void *take_and_free(void *heap) {
+static void *take_and_free(void *heap)
+{
     for (int i = 0; i < 50000; i++) {
         size_t bytes = 8 + test_random() % (i % 100 ? 600 : 100000);
         uint64_t *block = ashlar_heap_malloc(heap, bytes);
@@ -594,7 +635,8 @@ static void *take_and_free(void *heap) {
     return NULL;
 }
 
-TEST(blocks_of_a_heap_are_freed_one_by_one_by_other_threads) {
+TEST(blocks_of_a_heap_are_freed_one_by_one_by_other_threads)
+{
     struct ashlar_stats before = read_stats();
     for (int round = 0; round < 3; round++) {
         ashlar_heap *heap = new_heap();
@@ -613,7 +655,8 @@ TEST(blocks_of_a_heap_are_freed_one_by_one_by_other_threads) {
     }
 }
 
-TEST(memory_of_a_heap_is_reused_after_its_end) {
+TEST(memory_of_a_heap_is_reused_after_its_end)
+{
     size_t before = 0;
     for (int round = 0; round < 200; round++) {
         ashlar_heap *heap = new_heap();
@@ -629,7 +672,8 @@ TEST(memory_of_a_heap_is_reused_after_its_end) {
     CHECK(resident_bytes() < before + 16 * MIB); /* without reuse: 360 MiB more */
 }
 
-TEST(a_thousand_heaps_at_once) {
+TEST(a_thousand_heaps_at_once)
+{
     static ashlar_heap *heaps[1000];
     struct ashlar_stats before = read_stats();
     for (size_t i = 0; i < COUNT(heaps); i++) {
@@ -637,7 +681,8 @@ TEST(a_thousand_heaps_at_once) {
         CHECK(ashlar_heap_malloc(heaps[i], 100 + i) != NULL);
     }
     CHECK_EQ(read_stats().heaps - before.heaps, COUNT(heaps));
-    EXITS(0) { /* fork with a thousand locks */
+    EXITS(0)
+    { /* fork with a thousand locks */
         for (size_t i = 0; i < COUNT(heaps); i++) {
             CHECK(ashlar_heap_malloc(heaps[i], 100) != NULL);
             ashlar_heap_destroy(heaps[i]);

@@ -8,7 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-TEST(success_leaves_it_alone) {
+TEST(success_leaves_it_alone)
+{
     for (size_t a = 0; a < COUNT(allocators); a++)
         for (EACH_SIZE(bytes, 64 * MIB)) {
             if ((bytes > 1100 && bytes % 5) || (bytes > 256 * KIB && bytes % 3))
@@ -30,7 +31,8 @@ TEST(success_leaves_it_alone) {
         }
 }
 
-TEST(sized_frees_leave_it_alone) {
+TEST(sized_frees_leave_it_alone)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes > 1100 && bytes % 5)
             continue;
@@ -41,7 +43,8 @@ TEST(sized_frees_leave_it_alone) {
     }
 }
 
-static void *first_calls_of_a_thread(void *unused) {
+static void *first_calls_of_a_thread(void *unused)
+{
     (void)unused;
     errno = 4711;
     void *block = malloc(100);
@@ -51,21 +54,24 @@ static void *first_calls_of_a_thread(void *unused) {
     return NULL;
 }
 
-static void *free_only(void *block) {
+static void *free_only(void *block)
+{
     errno = 4711;
     free(block);
     CHECK_EQ(errno, 4711);
     return NULL;
 }
 
-TEST(first_calls_of_a_thread_leave_it_alone) {
+TEST(first_calls_of_a_thread_leave_it_alone)
+{
     for (int round = 0; round < 100; round++) {
         in_thread(first_calls_of_a_thread, NULL);
         in_thread(free_only, malloc((size_t)round * 1000));
     }
 }
 
-TEST(every_null_sets_enomem) {
+TEST(every_null_sets_enomem)
+{
     for (size_t a = 0; a < COUNT(allocators); a++) {
         errno = 0;
         CHECK_EQ(allocators[a].allocate((size_t)1 << 60), NULL);
@@ -81,7 +87,8 @@ TEST(every_null_sets_enomem) {
 enum { REFUSED_MAX = 8 };
 
 /* From now on these system calls fail with ENOMEM in this process. returns: whether the kernel can do that. */
-static bool refuse(const long *calls, size_t count) {
+static bool refuse(const long *calls, size_t count)
+{
     struct sock_filter filter[REFUSED_MAX + 3];
     size_t length = 0;
     filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0); /* the call's number */
@@ -95,7 +102,8 @@ static bool refuse(const long *calls, size_t count) {
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
-static void need_filters(void) {
+static void need_filters(void)
+{
     if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
         SKIP("system call filters are not available here");
 }
@@ -103,7 +111,8 @@ static void need_filters(void) {
 /* Small to huge: cubes up to 3.3 MB, then three in mappings of their own. */
 static size_t refused_test_bytes(size_t i) { return i < 150 ? i * i * i : HUGE_BYTES + i * 10000; }
 
-TEST(frees_leave_it_alone_when_the_kernel_refuses_to_take_memory_back) {
+TEST(frees_leave_it_alone_when_the_kernel_refuses_to_take_memory_back)
+{
     need_filters();
     static const long refused[] = {SYS_munmap, SYS_madvise, SYS_mprotect, SYS_mremap};
     static void *blocks[153];
@@ -136,7 +145,8 @@ TEST(frees_leave_it_alone_when_the_kernel_refuses_to_take_memory_back) {
 }
 
 /* Growth may fail then, like any request; giving a part back may not. */
-TEST(resizing_a_huge_block_loses_nothing_when_the_kernel_refuses_to_move_it) {
+TEST(resizing_a_huge_block_loses_nothing_when_the_kernel_refuses_to_move_it)
+{
     need_filters();
     static const long refused[] = {SYS_mremap, SYS_munmap};
     void *block = malloc(80 * MIB);
@@ -161,7 +171,8 @@ TEST(resizing_a_huge_block_loses_nothing_when_the_kernel_refuses_to_move_it) {
     CHECK_EQ(errno, 4711);
 }
 
-TEST(exhaustion_is_enomem_at_every_entry_point) {
+TEST(exhaustion_is_enomem_at_every_entry_point)
+{
     need_filters();
     static const long refused[] = {SYS_mmap, SYS_mremap, SYS_brk, SYS_mprotect};
     CHECK(refuse(refused, COUNT(refused)));

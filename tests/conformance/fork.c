@@ -14,7 +14,8 @@ static size_t size_of(int i) { return i % 100 == 99 ? HUGE_BYTES + 5 : i % 25 ==
 
 static size_t filled_of(int i) { return size_of(i) < 64 * KIB ? size_of(i) : 64 * KIB; }
 
-static void *take_all(void *unused) {
+static void *take_all(void *unused)
+{
     for (int i = 0; i < BLOCKS; i++) {
         blocks[i] = malloc(size_of(i));
         CHECK(blocks[i] != NULL);
@@ -23,7 +24,8 @@ static void *take_all(void *unused) {
     return unused;
 }
 
-static void *give_all_back(void *unused) {
+static void *give_all_back(void *unused)
+{
     for (int i = 0; i < BLOCKS; i++) {
         CHECK(is_filled(blocks[i], filled_of(i), (uint64_t)i));
         free(blocks[i]);
@@ -31,9 +33,11 @@ static void *give_all_back(void *unused) {
     return unused;
 }
 
-TEST(a_child_frees_its_parents_blocks) {
+TEST(a_child_frees_its_parents_blocks)
+{
     take_all(NULL);
-    EXITS(0) {
+    EXITS(0)
+    {
         give_all_back(NULL);
         take_all(NULL);
         give_all_back(NULL);
@@ -41,9 +45,11 @@ TEST(a_child_frees_its_parents_blocks) {
     give_all_back(NULL); /* the parent's are untouched */
 }
 
-TEST(a_child_resizes_its_parents_blocks) {
+TEST(a_child_resizes_its_parents_blocks)
+{
     take_all(NULL);
-    EXITS(0) {
+    EXITS(0)
+    {
         for (int i = 0; i < BLOCKS; i++) {
             blocks[i] = realloc(blocks[i], size_of(i) * 2 + 1);
             CHECK(blocks[i] != NULL && is_filled(blocks[i], filled_of(i), (uint64_t)i));
@@ -58,7 +64,8 @@ TEST(a_child_resizes_its_parents_blocks) {
 
 static pthread_barrier_t barrier;
 
-static void *take_all_and_wait(void *unused) {
+static void *take_all_and_wait(void *unused)
+{
     take_all(NULL);
     pthread_barrier_wait(&barrier); /* taken */
     pthread_barrier_wait(&barrier); /* the child is done */
@@ -66,11 +73,13 @@ static void *take_all_and_wait(void *unused) {
     return unused;
 }
 
-TEST(a_child_frees_blocks_of_threads_it_does_not_have) {
+TEST(a_child_frees_blocks_of_threads_it_does_not_have)
+{
     pthread_barrier_init(&barrier, NULL, 2);
     pthread_t owner = start_thread(take_all_and_wait, NULL);
     pthread_barrier_wait(&barrier);
-    EXITS(0) {
+    EXITS(0)
+    {
         give_all_back(NULL);
         take_all(NULL);
         in_thread(give_all_back, NULL);
@@ -83,7 +92,8 @@ TEST(a_child_frees_blocks_of_threads_it_does_not_have) {
 
 static atomic_bool stop;
 
-static void *allocate_until_stopped(void *unused) {
+static void *allocate_until_stopped(void *unused)
+{
     while (!atomic_load(&stop)) {
         void *some[50];
         for (size_t i = 0; i < COUNT(some); i++)
@@ -94,12 +104,14 @@ static void *allocate_until_stopped(void *unused) {
     return unused;
 }
 
-TEST(children_of_a_busy_process_use_the_heap) {
+TEST(children_of_a_busy_process_use_the_heap)
+{
     pthread_t threads[8];
     for (size_t t = 0; t < COUNT(threads); t++)
         threads[t] = start_thread(allocate_until_stopped, NULL);
     for (int child = 0; child < 50; child++) {
-        EXITS(0) {
+        EXITS(0)
+        {
             atomic_store(&stop, true); /* for this process: its threads to be */
             take_all(NULL);
             in_thread(give_all_back, NULL);
@@ -112,11 +124,15 @@ TEST(children_of_a_busy_process_use_the_heap) {
         join_thread(threads[t]);
 }
 
-TEST(generations) {
+TEST(generations)
+{
     take_all(NULL);
-    EXITS(0) {
-        EXITS(0) {
-            EXITS(0) {
+    EXITS(0)
+    {
+        EXITS(0)
+        {
+            EXITS(0)
+            {
                 in_thread(give_all_back, NULL);
                 take_all(NULL);
                 give_all_back(NULL);
@@ -130,7 +146,8 @@ TEST(generations) {
 
 /* ---- Forks without handlers -------------------------------------------------------------------------------------- */
 
-static void expect_status(pid_t child, int wanted) {
+static void expect_status(pid_t child, int wanted)
+{
     int status;
     CHECK(child > 0);
     CHECK_EQ(waitpid(child, &status, 0), child);
@@ -138,7 +155,8 @@ static void expect_status(pid_t child, int wanted) {
     CHECK_EQ(WEXITSTATUS(status), wanted);
 }
 
-TEST(vfork_leaves_the_parent_unharmed) {
+TEST(vfork_leaves_the_parent_unharmed)
+{
     for (volatile int round = 0; round < 20; round++) {
         take_all(NULL);
         pid_t child = vfork();
@@ -152,7 +170,8 @@ TEST(vfork_leaves_the_parent_unharmed) {
     }
 }
 
-TEST(_Fork_leaves_the_parent_unharmed) {
+TEST(_Fork_leaves_the_parent_unharmed)
+{
     for (int round = 0; round < 20; round++) {
         take_all(NULL);
         pid_t child = _Fork();
@@ -163,7 +182,8 @@ TEST(_Fork_leaves_the_parent_unharmed) {
     }
 }
 
-TEST(a_raw_clone_leaves_the_parent_unharmed) {
+TEST(a_raw_clone_leaves_the_parent_unharmed)
+{
     for (int round = 0; round < 20; round++) {
         take_all(NULL);
         pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
@@ -174,7 +194,8 @@ TEST(a_raw_clone_leaves_the_parent_unharmed) {
     }
 }
 
-TEST(a_child_that_shares_memory_may_allocate_before_exec) {
+TEST(a_child_that_shares_memory_may_allocate_before_exec)
+{
     /* posix_spawn and Go's runtime do this: clone(CLONE_VM | CLONE_VFORK), a stack of its own, no handlers. */
     static _Alignas(16) unsigned char stack[64 * 1024];
     for (int round = 0; round < 20; round++) {

@@ -27,7 +27,8 @@ static const struct {
 #endif
 };
 
-TEST(null_is_nothing) {
+TEST(null_is_nothing)
+{
     errno = 4711;
     free(NULL);
     free_sized(NULL, 0);
@@ -36,7 +37,8 @@ TEST(null_is_nothing) {
     CHECK_EQ(errno, 4711);
 }
 
-TEST(every_allocator_with_every_release) {
+TEST(every_allocator_with_every_release)
+{
     for (size_t a = 0; a < COUNT(allocators); a++)
         for (size_t r = 0; r < COUNT(releases); r++)
             for (size_t bytes = 0; bytes < 80 * MIB; bytes = bytes * 5 / 2 + 7) {
@@ -54,7 +56,8 @@ TEST(every_allocator_with_every_release) {
 enum { BLOCKS = 4096 };
 static void *blocks[BLOCKS];
 
-static void allocate_all(size_t bytes) {
+static void allocate_all(size_t bytes)
+{
     for (size_t i = 0; i < BLOCKS; i++) {
         blocks[i] = malloc(bytes);
         CHECK(blocks[i] != NULL);
@@ -62,12 +65,14 @@ static void allocate_all(size_t bytes) {
     }
 }
 
-static void release(size_t i, size_t bytes) {
+static void release(size_t i, size_t bytes)
+{
     CHECK(is_filled(blocks[i], bytes, i));
     free(blocks[i]);
 }
 
-static void shuffle(void) {
+static void shuffle(void)
+{
     /* Contents are keyed by the place in the table, so places are drawn, not blocks moved. */
     static uint16_t order[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++)
@@ -84,7 +89,8 @@ static void shuffle(void) {
     }
 }
 
-TEST(any_order) {
+TEST(any_order)
+{
     const size_t sizes[] = {16, 48, 100, 1000, 4096, 20000};
     for (size_t s = 0; s < COUNT(sizes); s++) {
         allocate_all(sizes[s]);
@@ -104,26 +110,30 @@ TEST(any_order) {
 
 /* ---- Threads ----------------------------------------------------------------------------------------------------- */
 
-static void *free_all(void *bytes) {
+static void *free_all(void *bytes)
+{
     for (size_t i = 0; i < BLOCKS; i++)
         release(i, (size_t)(uintptr_t)bytes);
     return NULL;
 }
 
-static void *free_odd(void *bytes) {
+static void *free_odd(void *bytes)
+{
     for (size_t i = 1; i < BLOCKS; i += 2)
         release(i, (size_t)(uintptr_t)bytes);
     return NULL;
 }
 
-static void *allocate_in_thread(void *bytes) {
+static void *allocate_in_thread(void *bytes)
+{
     allocate_all((size_t)(uintptr_t)bytes);
     return NULL;
 }
 
 static const size_t thread_sizes[] = {0, 24, 100, 1000, 10000, 70000};
 
-TEST(another_thread_frees) {
+TEST(another_thread_frees)
+{
     for (size_t s = 0; s < COUNT(thread_sizes); s++)
         for (int round = 0; round < 3; round++) {
             allocate_all(thread_sizes[s]);
@@ -131,7 +141,8 @@ TEST(another_thread_frees) {
         }
 }
 
-TEST(owner_and_another_thread_free_together) {
+TEST(owner_and_another_thread_free_together)
+{
     for (size_t s = 0; s < COUNT(thread_sizes); s++)
         for (int round = 0; round < 3; round++) {
             allocate_all(thread_sizes[s]);
@@ -142,7 +153,8 @@ TEST(owner_and_another_thread_free_together) {
         }
 }
 
-TEST(free_after_owner_thread_exit) {
+TEST(free_after_owner_thread_exit)
+{
     for (size_t s = 0; s < COUNT(thread_sizes); s++)
         for (int round = 0; round < 3; round++) {
             in_thread(allocate_in_thread, (void *)thread_sizes[s]);
@@ -150,14 +162,16 @@ TEST(free_after_owner_thread_exit) {
         }
 }
 
-TEST(free_in_a_third_thread_after_owner_thread_exit) {
+TEST(free_in_a_third_thread_after_owner_thread_exit)
+{
     for (size_t s = 0; s < COUNT(thread_sizes); s++) {
         in_thread(allocate_in_thread, (void *)thread_sizes[s]);
         in_thread(free_all, (void *)thread_sizes[s]);
     }
 }
 
-TEST(large_and_huge_blocks_cross_threads) {
+TEST(large_and_huge_blocks_cross_threads)
+{
     for (size_t bytes = 64 * KIB; bytes < 100 * MIB; bytes *= 3) {
         void *block = malloc(bytes);
         CHECK(block != NULL);

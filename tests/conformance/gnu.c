@@ -10,7 +10,8 @@ TEST(standard_names_only) { SKIP("these functions exist under their standard nam
 
 /* ---- mallinfo2, mallinfo ----------------------------------------------------------------------------------------- */
 
-TEST(uordblks_counts_usable_bytes_of_live_blocks) {
+TEST(uordblks_counts_usable_bytes_of_live_blocks)
+{
     free(malloc(1)); /* so that no start-up cost falls between two readings */
     for (EACH_SIZE(bytes, 100 * KIB)) {
         struct mallinfo2 before = mallinfo2();
@@ -26,7 +27,8 @@ TEST(uordblks_counts_usable_bytes_of_live_blocks) {
     }
 }
 
-TEST(hblks_counts_blocks_of_128_kib_and_more) {
+TEST(hblks_counts_blocks_of_128_kib_and_more)
+{
     for (size_t bytes = 128 * KIB; bytes < 100 * MIB; bytes = bytes * 5 / 4 + 1) {
         struct mallinfo2 before = mallinfo2();
         void *block = malloc(bytes);
@@ -42,7 +44,8 @@ TEST(hblks_counts_blocks_of_128_kib_and_more) {
     }
 }
 
-TEST(uordblks_follows_resizing) {
+TEST(uordblks_follows_resizing)
+{
     struct mallinfo2 before = mallinfo2();
     void *block = malloc(10);
     for (size_t bytes = 10; bytes < 120 * KIB; bytes = bytes * 4 / 3 + 1) {
@@ -58,7 +61,8 @@ TEST(uordblks_follows_resizing) {
     CHECK_EQ(mallinfo2().hblkhd, before.hblkhd);
 }
 
-static void *allocate_and_leave(void *table) {
+static void *allocate_and_leave(void *table)
+{
     for (int i = 0; i < 1000; i++) {
         ((void **)table)[i] = malloc((size_t)i);
         CHECK(((void **)table)[i] != NULL);
@@ -66,13 +70,15 @@ static void *allocate_and_leave(void *table) {
     return NULL;
 }
 
-static void *free_table(void *table) {
+static void *free_table(void *table)
+{
     for (int i = 0; i < 1000; i++)
         free(((void **)table)[i]);
     return NULL;
 }
 
-TEST(figures_are_exact_across_threads_at_rest) {
+TEST(figures_are_exact_across_threads_at_rest)
+{
     static void *table[1000];
     in_thread(allocate_and_leave, table); /* once, so that the C library has its own memory for threads */
     in_thread(free_table, table);
@@ -88,7 +94,8 @@ TEST(figures_are_exact_across_threads_at_rest) {
     CHECK(mallinfo2().uordblks < before + 4096);
 }
 
-TEST(live_blocks_show_from_the_first) {
+TEST(live_blocks_show_from_the_first)
+{
     test_restart(NULL);
     size_t before = mallinfo2().uordblks;
     void *block = malloc(100);
@@ -97,7 +104,8 @@ TEST(live_blocks_show_from_the_first) {
     free(block);
 }
 
-TEST(free_memory_shows_as_such) {
+TEST(free_memory_shows_as_such)
+{
     enum { BLOCKS = 4096 };
     static void *blocks[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
@@ -114,7 +122,8 @@ TEST(free_memory_shows_as_such) {
     CHECK(empty.keepcost <= empty.fordblks);
 }
 
-TEST(fields_without_a_meaning_are_zero) {
+TEST(fields_without_a_meaning_are_zero)
+{
     struct mallinfo2 info = mallinfo2();
     CHECK_EQ(info.smblks, 0);
     CHECK_EQ(info.usmblks, 0);
@@ -123,7 +132,8 @@ TEST(fields_without_a_meaning_are_zero) {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* programs still call it */
-TEST(mallinfo_is_the_same_in_ints) {
+TEST(mallinfo_is_the_same_in_ints)
+{
     void *block = malloc(5000), *large = malloc(300000);
     CHECK(block != NULL && large != NULL);
     struct mallinfo2 wide = mallinfo2();
@@ -136,7 +146,8 @@ TEST(mallinfo_is_the_same_in_ints) {
     free(block), free(large);
 }
 
-TEST(mallinfo_saturates_at_int_max) {
+TEST(mallinfo_saturates_at_int_max)
+{
     void *one = malloc(1300 * MIB), *other = malloc(1300 * MIB);
     if (one == NULL || other == NULL)
         SKIP("the kernel does not promise 2.6 GiB");
@@ -148,14 +159,16 @@ TEST(mallinfo_saturates_at_int_max) {
 
 #pragma GCC diagnostic pop
 
-static void *allocate_a_little(void *unused) {
+static void *allocate_a_little(void *unused)
+{
     void *block = malloc(100), *other = malloc(5000);
     CHECK(block != NULL && other != NULL);
     free(block), free(other);
     return unused;
 }
 
-TEST(uordblks_does_not_drift_over_100000_threads) {
+TEST(uordblks_does_not_drift_over_100000_threads)
+{
     for (int i = 0; i < 100; i++)
         in_thread(allocate_a_little, NULL);
     size_t before = mallinfo2().uordblks;
@@ -166,7 +179,8 @@ TEST(uordblks_does_not_drift_over_100000_threads) {
 
 /* ---- mallopt ----------------------------------------------------------------------------------------------------- */
 
-TEST(mallopt_accepts_what_programs_set) {
+TEST(mallopt_accepts_what_programs_set)
+{
     static const int known[] = {M_MXFAST,       M_TRIM_THRESHOLD, M_TOP_PAD,    M_MMAP_THRESHOLD, M_MMAP_MAX,
                                 M_CHECK_ACTION, M_PERTURB,        M_ARENA_TEST, M_ARENA_MAX};
     static const int values[] = {0, 1, 64, -1, 4096, INT_MAX, INT_MIN};
@@ -180,7 +194,8 @@ TEST(mallopt_accepts_what_programs_set) {
     free(block);
 }
 
-TEST(mallopt_refuses_the_rest) {
+TEST(mallopt_refuses_the_rest)
+{
     static const int unknown[] = {0, 2, 3, 4, 17, -9, -10, -100, INT_MAX, INT_MIN};
     for (size_t k = 0; k < COUNT(unknown); k++)
         CHECK_EQ(mallopt(unknown[k], 1), 0);
@@ -188,7 +203,8 @@ TEST(mallopt_refuses_the_rest) {
 
 /* ---- malloc_trim ------------------------------------------------------------------------------------------------- */
 
-static size_t resident_bytes(void) {
+static size_t resident_bytes(void)
+{
     char text[128] = {0};
     FILE *file = fopen("/proc/self/statm", "r");
     CHECK(file != NULL && fgets(text, sizeof text, file));
@@ -196,7 +212,8 @@ static size_t resident_bytes(void) {
     return strtoul(strchr(text, ' '), NULL, 10) * block_page_bytes();
 }
 
-static void allocate_and_free_64_mib(size_t bytes) {
+static void allocate_and_free_64_mib(size_t bytes)
+{
     static void *blocks[64 * 1024];
     size_t count = 64 * MIB / bytes;
     for (size_t i = 0; i < count; i++) {
@@ -208,7 +225,8 @@ static void allocate_and_free_64_mib(size_t bytes) {
         free(blocks[i]);
 }
 
-TEST(trim_lowers_the_resident_size) {
+TEST(trim_lowers_the_resident_size)
+{
     malloc_trim(0);
     size_t before = resident_bytes();
     for (size_t bytes = 1024; bytes <= 16 * MIB; bytes *= 16) {
@@ -218,7 +236,8 @@ TEST(trim_lowers_the_resident_size) {
     }
 }
 
-TEST(trim_tells_whether_pages_went_back) {
+TEST(trim_tells_whether_pages_went_back)
+{
     allocate_and_free_64_mib(2000); /* below the bound of dirty memory at least some MiB stay */
     errno = 4711;
     CHECK_EQ(malloc_trim(0), 1);
@@ -228,14 +247,16 @@ TEST(trim_tells_whether_pages_went_back) {
 
 static pthread_barrier_t idle_barrier;
 
-static void *allocate_free_and_idle(void *unused) {
+static void *allocate_free_and_idle(void *unused)
+{
     allocate_a_little(NULL);
     pthread_barrier_wait(&idle_barrier); /* allocated and freed */
     pthread_barrier_wait(&idle_barrier); /* trimmed */
     return unused;
 }
 
-TEST(trim_may_run_beside_idle_threads) {
+TEST(trim_may_run_beside_idle_threads)
+{
     pthread_barrier_init(&idle_barrier, NULL, 5);
     pthread_t threads[4];
     for (size_t i = 0; i < COUNT(threads); i++)
@@ -250,7 +271,8 @@ TEST(trim_may_run_beside_idle_threads) {
 /* ---- malloc_stats ------------------------------------------------------------------------------------------------ */
 
 /* Standard error goes to a pipe from here on. returns: its reading end. */
-static int redirect_stderr(void) {
+static int redirect_stderr(void)
+{
     int ends[2];
     CHECK_EQ(pipe2(ends, O_NONBLOCK), 0); /* silence is a failure, not a wait */
     CHECK_EQ(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
@@ -258,14 +280,16 @@ static int redirect_stderr(void) {
     return ends[0];
 }
 
-static size_t read_some(int descriptor, char *text, size_t bytes) {
+static size_t read_some(int descriptor, char *text, size_t bytes)
+{
     ssize_t got = read(descriptor, text, bytes - 1);
     CHECK(got >= 0);
     text[got] = '\0';
     return (size_t)got;
 }
 
-TEST(stats_write_text_to_standard_error) {
+TEST(stats_write_text_to_standard_error)
+{
     static char text[65536];
     int descriptor = redirect_stderr();
     void *block = malloc(123456);
@@ -281,7 +305,8 @@ TEST(stats_write_text_to_standard_error) {
     free(block);
 }
 
-TEST(stats_do_not_use_the_stream) {
+TEST(stats_do_not_use_the_stream)
+{
     static char text[65536];
     int descriptor = redirect_stderr();
     static char buffer[256];
@@ -292,14 +317,16 @@ TEST(stats_do_not_use_the_stream) {
     CHECK(strstr(text, "in the stream") == NULL);
 }
 
-TEST(stats_survive_a_closed_descriptor) {
+TEST(stats_survive_a_closed_descriptor)
+{
     close(STDERR_FILENO);
     errno = 4711;
     malloc_stats();
     CHECK_EQ(errno, 4711);
 }
 
-static void *stats_with_a_pending_cancellation(void *reached) {
+static void *stats_with_a_pending_cancellation(void *reached)
+{
     CHECK_EQ(pthread_cancel(pthread_self()), 0); /* acted on at the next cancellation point */
     malloc_stats();
     free(realloc(malloc(100), 100000));
@@ -310,7 +337,8 @@ static void *stats_with_a_pending_cancellation(void *reached) {
     return NULL;
 }
 
-TEST(no_function_is_a_cancellation_point) {
+TEST(no_function_is_a_cancellation_point)
+{
     static char text[65536];
     bool reached = false;
     int descriptor = redirect_stderr();
@@ -322,7 +350,8 @@ TEST(no_function_is_a_cancellation_point) {
 /* ---- malloc_info ------------------------------------------------------------------------------------------------- */
 
 /* Whether `text` is one element with balanced elements inside it: a check of the form, not of the words. */
-static bool is_well_formed(const char *text) {
+static bool is_well_formed(const char *text)
+{
     char stack[32][64];
     int depth = 0, roots = 0;
     for (const char *open = strchr(text, '<'); open; open = strchr(open + 1, '<')) {
@@ -352,7 +381,8 @@ static bool is_well_formed(const char *text) {
     return depth == 0 && roots == 1;
 }
 
-TEST(info_writes_xml) {
+TEST(info_writes_xml)
+{
     static char text[1 << 20];
     void *blocks[] = {malloc(10), malloc(1000), malloc(100000), malloc(1000000), malloc(40 * MIB)};
     FILE *stream = fmemopen(text, sizeof text, "w");
@@ -368,7 +398,8 @@ TEST(info_writes_xml) {
         free(blocks[i]);
 }
 
-TEST(well_formed_is_told_from_ill_formed) {
+TEST(well_formed_is_told_from_ill_formed)
+{
     CHECK(is_well_formed("<malloc version=\"1\"><a/><b x=\"1\">text</b></malloc>\n"));
     CHECK(!is_well_formed("<malloc><a></malloc>"));
     CHECK(!is_well_formed("<malloc></malloc><malloc></malloc>"));
@@ -376,7 +407,8 @@ TEST(well_formed_is_told_from_ill_formed) {
     CHECK(!is_well_formed(""));
 }
 
-TEST(info_with_options_is_refused_and_writes_nothing) {
+TEST(info_with_options_is_refused_and_writes_nothing)
+{
     static char text[4096];
     FILE *stream = fmemopen(text, sizeof text, "w");
     CHECK(stream != NULL);
@@ -393,7 +425,8 @@ TEST(info_with_options_is_refused_and_writes_nothing) {
 }
 
 /* A stream whose write function allocates: no lock of ours may be held while it runs. */
-static ssize_t allocating_write(void *unused, const char *text, size_t bytes) {
+static ssize_t allocating_write(void *unused, const char *text, size_t bytes)
+{
     (void)unused, (void)text;
     free(malloc(bytes + 1000));
     free(malloc(10 * MIB));
@@ -401,7 +434,8 @@ static ssize_t allocating_write(void *unused, const char *text, size_t bytes) {
     return (ssize_t)bytes;
 }
 
-TEST(info_holds_no_lock_while_the_stream_writes) {
+TEST(info_holds_no_lock_while_the_stream_writes)
+{
     FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = allocating_write});
     CHECK(stream != NULL);
     setvbuf(stream, NULL, _IONBF, 0);

@@ -5,7 +5,8 @@
 TEST(standard_names_only) { SKIP("these functions exist under their standard names only"); }
 #else
 
-static void *by_posix_alias(size_t bytes) {
+static void *by_posix_alias(size_t bytes)
+{
     void *block = NULL;
     CHECK_EQ(__posix_memalign(&block, 64, bytes), 0);
     return block;
@@ -22,7 +23,8 @@ static const struct allocator aliases[] = {
     {"__posix_memalign", by_posix_alias, 64},
 };
 
-TEST(blocks_of_the_aliases_are_plain_blocks) {
+TEST(blocks_of_the_aliases_are_plain_blocks)
+{
     for (size_t a = 0; a < COUNT(aliases); a++)
         for (EACH_SIZE(bytes, 2 * MIB)) {
             if (bytes > 300 && bytes % 7)
@@ -37,7 +39,8 @@ TEST(blocks_of_the_aliases_are_plain_blocks) {
         }
 }
 
-TEST(plain_blocks_go_through_the_aliases) {
+TEST(plain_blocks_go_through_the_aliases)
+{
     for (EACH_SIZE(bytes, 2 * MIB)) {
         void *block = malloc(bytes);
         CHECK(block != NULL);
@@ -51,7 +54,8 @@ TEST(plain_blocks_go_through_the_aliases) {
     __libc_free(NULL);
 }
 
-TEST(the_aliases_keep_the_contract_of_errors) {
+TEST(the_aliases_keep_the_contract_of_errors)
+{
     void *block = &block;
     CHECK_EQ(__posix_memalign(&block, 3, 100), EINVAL);
     CHECK_EQ(block, &block);

@@ -4,7 +4,8 @@
 enum { LIVE = 64 };
 
 /* Blocks of one size, all live at once, none touching another. */
-static void check_many_of(size_t bytes) {
+static void check_many_of(size_t bytes)
+{
     void *blocks[LIVE];
     for (size_t i = 0; i < LIVE; i++) {
         blocks[i] = malloc(bytes);
@@ -19,12 +20,14 @@ static void check_many_of(size_t bytes) {
     }
 }
 
-TEST(blocks_of_every_size_do_not_touch) {
+TEST(blocks_of_every_size_do_not_touch)
+{
     for (EACH_SIZE(bytes, 128 * KIB))
         check_many_of(bytes);
 }
 
-TEST(large_and_huge_blocks_are_whole) {
+TEST(large_and_huge_blocks_are_whole)
+{
     for (size_t bytes = 128 * KIB; bytes <= 128 * MIB; bytes = bytes * 3 / 2) {
         void *one = malloc(bytes), *other = malloc(bytes + 1);
         CHECK(one != NULL && other != NULL);
@@ -37,7 +40,8 @@ TEST(large_and_huge_blocks_are_whole) {
     }
 }
 
-TEST(zero_bytes_give_unique_blocks) {
+TEST(zero_bytes_give_unique_blocks)
+{
     static void *blocks[1000];
     for (size_t i = 0; i < COUNT(blocks); i++) {
         blocks[i] = malloc(0);
@@ -50,7 +54,8 @@ TEST(zero_bytes_give_unique_blocks) {
         free(blocks[i]);
 }
 
-TEST(four_gib_and_a_little_is_not_truncated) {
+TEST(four_gib_and_a_little_is_not_truncated)
+{
     const size_t bytes = 4 * GIB + 16;
     unsigned char *block = malloc(bytes);
     if (block == NULL)
@@ -70,13 +75,15 @@ struct slot {
     uint64_t tag;
 };
 
-static size_t random_size(void) {
+static size_t random_size(void)
+{
     uint64_t draw = test_random();
     size_t limit = draw % 100 < 80 ? 512 : draw % 100 < 97 ? 16 * KIB : draw % 1000 < 995 ? 256 * KIB : 4 * MIB;
     return test_random() % (limit + 1);
 }
 
-static void replace(struct slot *slot) {
+static void replace(struct slot *slot)
+{
     if (slot->block) {
         CHECK_EQ(malloc_usable_size(slot->block), slot->usable);
         CHECK(is_filled(slot->block, slot->usable, slot->tag));
@@ -91,7 +98,8 @@ static void replace(struct slot *slot) {
     fill(slot->block, slot->usable, slot->tag);
 }
 
-static void *random_replacement(void *unused) {
+static void *random_replacement(void *unused)
+{
     (void)unused;
     enum { SLOTS = 1000, ROUNDS = 100000 };
     struct slot *slots = calloc(SLOTS, sizeof *slots);
@@ -106,7 +114,8 @@ static void *random_replacement(void *unused) {
 
 TEST(contents_survive_random_replacement) { random_replacement(NULL); }
 
-TEST(contents_survive_random_replacement_in_four_threads) {
+TEST(contents_survive_random_replacement_in_four_threads)
+{
     pthread_t threads[4];
     for (size_t i = 0; i < COUNT(threads); i++)
         threads[i] = start_thread(random_replacement, NULL);
@@ -116,7 +125,8 @@ TEST(contents_survive_random_replacement_in_four_threads) {
 
 /* ---- Memory comes back ------------------------------------------------------------------------------------------- */
 
-static size_t resident_bytes(void) {
+static size_t resident_bytes(void)
+{
     char text[128] = {0};
     FILE *file = fopen("/proc/self/statm", "r");
     CHECK(file != NULL && fgets(text, sizeof text, file));
@@ -124,7 +134,8 @@ static size_t resident_bytes(void) {
     return strtoul(strchr(text, ' '), NULL, 10) * block_page_bytes();
 }
 
-static void churn(size_t bytes, size_t blocks_live, int rounds) {
+static void churn(size_t bytes, size_t blocks_live, int rounds)
+{
     static unsigned char *blocks[256];
     for (int round = 0; round < rounds; round++) {
         for (size_t i = 0; i < blocks_live; i++) {
@@ -137,7 +148,8 @@ static void churn(size_t bytes, size_t blocks_live, int rounds) {
     }
 }
 
-TEST(freed_memory_is_used_again) {
+TEST(freed_memory_is_used_again)
+{
     const size_t sizes[] = {16, 100, 1000, 5000, 40000, 200 * KIB, 3 * MIB};
     for (size_t i = 0; i < COUNT(sizes); i++)
         churn(sizes[i], 16, 4);

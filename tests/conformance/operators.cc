@@ -70,7 +70,8 @@ static const delete_form delete_forms[] = {
     {delete_array_aligned_nothrow, true, true},
 };
 
-TEST(every_new_with_every_delete) {
+TEST(every_new_with_every_delete)
+{
     static_assert(COUNT(new_forms) == 8 && COUNT(delete_forms) == 12, "all of them");
     int pairs = 0;
     for (const new_form &making : new_forms)
@@ -93,7 +94,8 @@ TEST(every_new_with_every_delete) {
     CHECK_EQ(pairs, 24);
 }
 
-TEST(zero_bytes_are_unique) {
+TEST(zero_bytes_are_unique)
+{
     for (const new_form &making : new_forms) {
         void *one = making.allocate(0), *other = making.allocate(0);
         CHECK(one != NULL && other != NULL && one != other);
@@ -101,14 +103,16 @@ TEST(zero_bytes_are_unique) {
     }
 }
 
-TEST(deleting_null_is_nothing) {
+TEST(deleting_null_is_nothing)
+{
     for (const delete_form &ending : delete_forms) {
         ending.release(NULL, 0);
         ending.release(NULL, 100);
     }
 }
 
-TEST(every_alignment) {
+TEST(every_alignment)
+{
     for (size_t alignment = 1; alignment <= 16 * MIB; alignment *= 2)
         for (size_t bytes = 0; bytes < 5 * MIB; bytes = bytes * 5 + 3) {
             void *block = ::operator new(bytes, std::align_val_t(alignment));
@@ -119,7 +123,8 @@ TEST(every_alignment) {
 
 /* ---- Failure ------------------------------------------------------------------------------------------------------- */
 
-static bool throws_bad_alloc(void *(*allocate)(size_t), size_t bytes) {
+static bool throws_bad_alloc(void *(*allocate)(size_t), size_t bytes)
+{
     try {
         void *block = allocate(bytes);
         test_fail(__FILE__, __LINE__, "%zu bytes gave %p", bytes, block);
@@ -129,7 +134,8 @@ static bool throws_bad_alloc(void *(*allocate)(size_t), size_t bytes) {
     return false;
 }
 
-TEST(impossible_sizes_throw_or_give_null) {
+TEST(impossible_sizes_throw_or_give_null)
+{
     for (const new_form &making : new_forms) {
         for (size_t i = 0; i < 1 << 14; i++)
             for (size_t bytes : {SIZE_MAX - i, (size_t)PTRDIFF_MAX + 1 + i, (i + 1) << 50, ((i + 1) << 50) - 1}) {
@@ -144,7 +150,8 @@ TEST(impossible_sizes_throw_or_give_null) {
     }
 }
 
-TEST(bad_alloc_leaves_memory_usable) {
+TEST(bad_alloc_leaves_memory_usable)
+{
     for (int i = 0; i < 1000; i++) {
         std::vector<char> vector;
         try {
@@ -162,29 +169,34 @@ TEST(bad_alloc_leaves_memory_usable) {
 static int handler_calls;
 static const size_t impossible = (size_t)1 << 60;
 
-static void count_and_give_up() {
+static void count_and_give_up()
+{
     if (++handler_calls == 5)
         std::set_new_handler(nullptr);
 }
 
-static void count_and_throw() {
+static void count_and_throw()
+{
     if (++handler_calls == 3)
         throw std::bad_alloc();
 }
 
-struct own_exception : std::bad_alloc {};
+struct own_exception : std::bad_alloc {
+};
 
 static void throw_own() { throw own_exception(); }
 
 /* The handler runs under no lock of ours: it may allocate. */
-static void allocate_and_give_up() {
+static void allocate_and_give_up()
+{
     free(malloc(1000));
     delete[] new char[5 * MIB];
     if (++handler_calls == 4)
         std::set_new_handler(nullptr);
 }
 
-TEST(the_handler_is_called_until_it_gives_up) {
+TEST(the_handler_is_called_until_it_gives_up)
+{
     for (const new_form &making : new_forms) {
         handler_calls = 0;
         std::set_new_handler(count_and_give_up);
@@ -196,7 +208,8 @@ TEST(the_handler_is_called_until_it_gives_up) {
     }
 }
 
-TEST(a_throw_from_the_handler_passes_or_becomes_null) {
+TEST(a_throw_from_the_handler_passes_or_becomes_null)
+{
     for (const new_form &making : new_forms) {
         handler_calls = 0;
         std::set_new_handler(count_and_throw);
@@ -208,7 +221,8 @@ TEST(a_throw_from_the_handler_passes_or_becomes_null) {
     }
 }
 
-TEST(an_exception_of_the_handler_arrives_unchanged) {
+TEST(an_exception_of_the_handler_arrives_unchanged)
+{
     std::set_new_handler(throw_own);
     bool arrived = false;
     try {
@@ -219,7 +233,8 @@ TEST(an_exception_of_the_handler_arrives_unchanged) {
     CHECK(arrived);
 }
 
-TEST(the_handler_may_allocate) {
+TEST(the_handler_may_allocate)
+{
     for (const new_form &making : new_forms) {
         handler_calls = 0;
         std::set_new_handler(allocate_and_give_up);
@@ -231,7 +246,8 @@ TEST(the_handler_may_allocate) {
     }
 }
 
-TEST(the_handler_is_not_called_on_success) {
+TEST(the_handler_is_not_called_on_success)
+{
     handler_calls = 0;
     std::set_new_handler(count_and_give_up);
     for (const new_form &making : new_forms)
@@ -250,7 +266,8 @@ struct alignas(128) overaligned {
 
 int overaligned::live;
 
-TEST(objects_with_an_alignment_of_their_own) {
+TEST(objects_with_an_alignment_of_their_own)
+{
     for (int i = 0; i < 1000; i++) {
         overaligned *one = new overaligned, *many = new overaligned[7];
         CHECK(is_aligned(one, 128) && is_aligned(many, 128));
@@ -265,7 +282,8 @@ struct throwing {
     throwing() { throw 7; }
 };
 
-TEST(a_constructor_that_throws_gives_the_memory_back) {
+TEST(a_constructor_that_throws_gives_the_memory_back)
+{
     size_t before = mallinfo2().uordblks;
     for (int i = 0; i < 10000; i++) {
         try {
@@ -278,7 +296,8 @@ TEST(a_constructor_that_throws_gives_the_memory_back) {
     CHECK(mallinfo2().uordblks < before + 10000);
 }
 
-TEST(exceptions_pass_in_many_threads_at_once) {
+TEST(exceptions_pass_in_many_threads_at_once)
+{
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; t++)
         threads.emplace_back([] {

@@ -2,14 +2,16 @@
  * size; realloc(p, 0) frees; a failure leaves the block as it was. */
 #include "../lib/blocks.h"
 
-static void *filled(size_t bytes, uint64_t tag) {
+static void *filled(size_t bytes, uint64_t tag)
+{
     void *block = malloc(bytes);
     CHECK(block != NULL);
     fill(block, malloc_usable_size(block), tag);
     return block;
 }
 
-TEST(null_is_malloc) {
+TEST(null_is_malloc)
+{
     for (EACH_SIZE(bytes, 1 * MIB)) {
         void *block = realloc(NULL, bytes);
         CHECK(block != NULL && is_aligned(block, 16));
@@ -23,7 +25,8 @@ TEST(null_is_malloc) {
 }
 
 /* Whether realloc(a block of `bytes`, wanted) stays where it is, content and all. */
-static bool stays(size_t bytes, size_t wanted) {
+static bool stays(size_t bytes, size_t wanted)
+{
     void *block = filled(bytes, 3);
     size_t kept = malloc_usable_size(block) < wanted ? malloc_usable_size(block) : wanted;
     uintptr_t before = (uintptr_t)block;
@@ -38,7 +41,8 @@ static bool stays(size_t bytes, size_t wanted) {
     return stayed;
 }
 
-TEST(usable_size_stays_in_place) {
+TEST(usable_size_stays_in_place)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes > 1 * MIB && bytes % 3)
             continue;
@@ -53,7 +57,8 @@ TEST(usable_size_stays_in_place) {
     }
 }
 
-TEST(at_least_half_stays_in_place) {
+TEST(at_least_half_stays_in_place)
+{
     for (EACH_SIZE(bytes, 2 * MIB)) {
         size_t usable = ashlar_good_size(bytes);
         const size_t wanted[] = {usable,           usable - 1,          bytes, usable - usable / 3,
@@ -64,7 +69,8 @@ TEST(at_least_half_stays_in_place) {
     }
 }
 
-TEST(at_least_half_of_a_huge_block_stays_in_place) {
+TEST(at_least_half_of_a_huge_block_stays_in_place)
+{
     const size_t sizes[] = {HUGE_BYTES - 4096, HUGE_BYTES, HUGE_BYTES + 1, 64 * MIB, 100 * MIB + 5};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         CHECK(stays(sizes[i], sizes[i] / 2 + 4096));
@@ -72,14 +78,16 @@ TEST(at_least_half_of_a_huge_block_stays_in_place) {
     }
 }
 
-TEST(same_class_stays_in_place) {
+TEST(same_class_stays_in_place)
+{
     for (EACH_SIZE(bytes, 64 * KIB))
         for (size_t wanted = 1; wanted <= bytes; wanted = next_size(wanted + wanted / 4))
             if (ashlar_good_size(wanted) == ashlar_good_size(bytes))
                 CHECK(stays(bytes, wanted));
 }
 
-TEST(content_is_kept_between_all_pairs_of_sizes) {
+TEST(content_is_kept_between_all_pairs_of_sizes)
+{
     static const size_t sizes[] = {0,       1,       8,       16,      17,        24,       31,        33,
                                    64,      100,     128,     257,     500,       1000,     1024,      1025,
                                    2000,    4096,    4097,    5000,    8200,      16384,    20000,     32768,
@@ -91,7 +99,8 @@ TEST(content_is_kept_between_all_pairs_of_sizes) {
                 stays(sizes[from], sizes[to]);
 }
 
-TEST(all_usable_bytes_are_kept_not_only_those_requested) {
+TEST(all_usable_bytes_are_kept_not_only_those_requested)
+{
     for (EACH_SIZE(bytes, 256 * KIB)) {
         void *block = filled(bytes, 5);
         size_t usable = malloc_usable_size(block);
@@ -102,7 +111,8 @@ TEST(all_usable_bytes_are_kept_not_only_those_requested) {
     }
 }
 
-TEST(growth_by_doubling_and_back) {
+TEST(growth_by_doubling_and_back)
+{
     size_t bytes = 16;
     uint64_t *block = filled(bytes, 7);
     for (; bytes < 256 * MIB; bytes *= 2) {
@@ -119,7 +129,8 @@ TEST(growth_by_doubling_and_back) {
     free(block);
 }
 
-TEST(growth_in_small_steps) {
+TEST(growth_in_small_steps)
+{
     size_t bytes = 1;
     void *block = filled(bytes, 9);
     while (bytes < 3 * MIB) {
@@ -132,7 +143,8 @@ TEST(growth_in_small_steps) {
     free(block);
 }
 
-TEST(two_vectors_growing_by_turns) {
+TEST(two_vectors_growing_by_turns)
+{
     void *one = filled(64 * KIB, 1), *other = filled(64 * KIB, 2);
     for (size_t bytes = 64 * KIB; bytes < 48 * MIB; bytes += 1 * MIB + 4096) {
         one = realloc(one, bytes + 1 * MIB + 4096);
@@ -145,7 +157,8 @@ TEST(two_vectors_growing_by_turns) {
     free(one), free(other);
 }
 
-TEST(a_grown_block_of_calloc_keeps_its_zeros) {
+TEST(a_grown_block_of_calloc_keeps_its_zeros)
+{
     for (size_t bytes = 1; bytes < 128 * MIB; bytes = bytes * 7 / 2) {
         unsigned char *block = calloc(1, bytes);
         CHECK(block != NULL);
@@ -155,7 +168,8 @@ TEST(a_grown_block_of_calloc_keeps_its_zeros) {
     }
 }
 
-TEST(an_aligned_block_may_be_resized) {
+TEST(an_aligned_block_may_be_resized)
+{
     for (size_t alignment = 16; alignment <= 4 * MIB; alignment *= 2)
         for (size_t wanted = 10; wanted < 10 * MIB; wanted *= 11) {
             void *block = memalign(alignment, 1000);
@@ -171,7 +185,8 @@ TEST(an_aligned_block_may_be_resized) {
 
 /* ---- Zero -------------------------------------------------------------------------------------------------------- */
 
-TEST(zero_frees_and_returns_null_and_keeps_errno) {
+TEST(zero_frees_and_returns_null_and_keeps_errno)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         if (bytes > 1 * MIB && bytes % 3)
             continue;
@@ -186,7 +201,8 @@ TEST(zero_frees_and_returns_null_and_keeps_errno) {
 }
 
 #if !TEST_NAMESPACED
-TEST(zero_really_frees) {
+TEST(zero_really_frees)
+{
     struct mallinfo2 before = mallinfo2();
     for (int i = 0; i < 100000; i++) {
         CHECK_EQ(realloc(malloc(1000), 0), NULL);
@@ -200,7 +216,8 @@ TEST(zero_really_frees) {
 
 /* ---- Failure ----------------------------------------------------------------------------------------------------- */
 
-TEST(failure_leaves_the_block_as_it_was) {
+TEST(failure_leaves_the_block_as_it_was)
+{
     const size_t impossible[] = {SIZE_MAX,    SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1,
                                  PTRDIFF_MAX, (size_t)1 << 60, (size_t)1 << 50};
     for (EACH_SIZE(bytes, 4 * MIB)) {
@@ -222,7 +239,8 @@ TEST(failure_leaves_the_block_as_it_was) {
     }
 }
 
-TEST(an_array_that_overflows_is_refused_and_the_block_stays) {
+TEST(an_array_that_overflows_is_refused_and_the_block_stays)
+{
     const size_t half = SIZE_MAX / 2 + 1, root = (size_t)1 << 32;
     const size_t pairs[][2] = {{half, 2}, {2, half}, {root, root}, {SIZE_MAX, SIZE_MAX}, {half / 8 + 1, 16}, {3, half}};
     void *block = filled(1000, 12);
@@ -238,7 +256,8 @@ TEST(an_array_that_overflows_is_refused_and_the_block_stays) {
     free(block);
 }
 
-TEST(an_array_is_its_product) {
+TEST(an_array_is_its_product)
+{
     unsigned char *block = reallocarray(NULL, 30, 100);
     CHECK(block != NULL && malloc_usable_size(block) >= 3000);
     fill(block, 3000, 13);
@@ -254,7 +273,8 @@ TEST(an_array_is_its_product) {
 
 static void *grow_tenfold(void *block) { return realloc(block, 10 * malloc_usable_size(block)); }
 
-TEST(another_thread_may_resize) {
+TEST(another_thread_may_resize)
+{
     for (size_t bytes = 1; bytes < 64 * MIB; bytes = 3 * bytes + 1) {
         void *block = filled(bytes, 14);
         size_t usable = malloc_usable_size(block);

@@ -5,7 +5,8 @@
 
 enum { RANGE = 1 << 14 };
 
-static void refuses(const struct allocator *allocator, size_t bytes) {
+static void refuses(const struct allocator *allocator, size_t bytes)
+{
     void *small = malloc(bytes % 200);
     CHECK(small != NULL);
     free(small);
@@ -15,7 +16,8 @@ static void refuses(const struct allocator *allocator, size_t bytes) {
         test_fail(__FILE__, __LINE__, "%s of %zu bytes gave %p, errno %d", allocator->name, bytes, block, errno);
 }
 
-static void refuses_all(const void *argument) {
+static void refuses_all(const void *argument)
+{
     const struct allocator *allocator = argument;
     for (size_t i = 0; i < RANGE; i++)
         refuses(allocator, SIZE_MAX - i);
@@ -34,7 +36,8 @@ static void *by_aligned_alloc_huge(size_t bytes) { return aligned_alloc((size_t)
 static void *by_calloc_two(size_t bytes) { return calloc(2, bytes / 2 + 1); }
 static void *by_reallocarray_two(size_t bytes) { return reallocarray(NULL, bytes / 2 + 1, 2); }
 
-static void *by_realloc_of_a_small_block(size_t bytes) {
+static void *by_realloc_of_a_small_block(size_t bytes)
+{
     static uint64_t *kept;
     if (kept == NULL) {
         kept = malloc(24);
@@ -46,7 +49,8 @@ static void *by_realloc_of_a_small_block(size_t bytes) {
     return block;
 }
 
-static void *by_realloc_of_a_large_block(size_t bytes) {
+static void *by_realloc_of_a_large_block(size_t bytes)
+{
     static uint64_t *kept;
     if (kept == NULL) {
         kept = malloc(300000);
@@ -55,7 +59,8 @@ static void *by_realloc_of_a_large_block(size_t bytes) {
     return realloc(kept, bytes);
 }
 
-static void *by_realloc_of_a_huge_block(size_t bytes) {
+static void *by_realloc_of_a_huge_block(size_t bytes)
+{
     static uint64_t *kept;
     if (kept == NULL) {
         kept = malloc(HUGE_BYTES + 1);
@@ -80,14 +85,16 @@ static const struct allocator further[] = {
 #endif
 };
 
-TESTS(impossible_sizes) {
+TESTS(impossible_sizes)
+{
     for (size_t i = 0; i < COUNT(allocators); i++)
         test_add(refuses_all, &allocators[i], "impossible sizes: %s", allocators[i].name);
     for (size_t i = 0; i < COUNT(further); i++)
         test_add(refuses_all, &further[i], "impossible sizes: %s", further[i].name);
 }
 
-TEST(small_negative_sizes_do_not_give_small_blocks) {
+TEST(small_negative_sizes_do_not_give_small_blocks)
+{
     for (int less = 1; less < 100; less++) {
         errno = 0;
         CHECK_EQ(malloc((size_t)-less), NULL);

@@ -4,13 +4,15 @@
 
 TEST(null_has_none) { CHECK_EQ(malloc_usable_size(NULL), 0); }
 
-TEST(a_block_of_zero_bytes_has_sixteen) {
+TEST(a_block_of_zero_bytes_has_sixteen)
+{
     void *block = malloc(0);
     CHECK_EQ(malloc_usable_size(block), 16);
     free(block);
 }
 
-TEST(good_size_tells_the_usable_size) {
+TEST(good_size_tells_the_usable_size)
+{
     for (EACH_SIZE(bytes, 64 * MIB)) {
         void *block = malloc(bytes);
         CHECK(block != NULL);
@@ -19,7 +21,8 @@ TEST(good_size_tells_the_usable_size) {
     }
 }
 
-TEST(usable_bytes_are_at_least_the_request_and_constant) {
+TEST(usable_bytes_are_at_least_the_request_and_constant)
+{
     enum { LIVE = 400 };
     static void *blocks[LIVE];
     static size_t usable[LIVE];
@@ -45,7 +48,8 @@ TEST(usable_bytes_are_at_least_the_request_and_constant) {
     }
 }
 
-TEST(all_usable_bytes_of_large_and_huge_blocks_are_writable) {
+TEST(all_usable_bytes_of_large_and_huge_blocks_are_writable)
+{
     const size_t sizes[] = {65537,          100000,     1 * MIB + 1,    5 * MIB + 3,
                             HUGE_BYTES - 1, HUGE_BYTES, HUGE_BYTES + 1, 70 * MIB + 5};
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -59,7 +63,8 @@ TEST(all_usable_bytes_of_large_and_huge_blocks_are_writable) {
 
 static void *usable_of(void *block) { return (void *)(uintptr_t)malloc_usable_size(block); }
 
-TEST(every_thread_sees_the_same) {
+TEST(every_thread_sees_the_same)
+{
     for (size_t bytes = 0; bytes < 100 * MIB; bytes = bytes * 6 + 1) {
         void *block = malloc(bytes);
         CHECK_EQ(in_thread(usable_of, block), malloc_usable_size(block));
@@ -67,7 +72,8 @@ TEST(every_thread_sees_the_same) {
     }
 }
 
-TEST(waste_is_bounded) {
+TEST(waste_is_bounded)
+{
     /* Eight classes per doubling: at most an eighth and a bit above the request; large blocks round to pages. */
     for (EACH_SIZE(bytes, 64 * MIB))
         if (bytes >= 128)

@@ -21,7 +21,8 @@ static inline bool is_aligned(const void *block, size_t alignment) { return (uin
 
 /* The size to try after `bytes`: every one up to 1100, then the eighths between powers of two, and a small header more
  * than a power of two, each with both neighbours. */
-static inline size_t next_size(size_t bytes) {
+static inline size_t next_size(size_t bytes)
+{
     if (bytes < 1100)
         return bytes + 1;
     size_t power = (size_t)1 << (63 - __builtin_clzll(bytes + 1));
@@ -51,12 +52,14 @@ static inline size_t next_size(size_t bytes) {
 /* ---- Contents ---------------------------------------------------------------------------------------------------- */
 
 /* The byte that belongs at `offset` of a block with this tag. */
-static inline unsigned char pattern_byte(size_t offset, uint64_t tag) {
+static inline unsigned char pattern_byte(size_t offset, uint64_t tag)
+{
     uint64_t mixed = (offset / 8 + tag) * UINT64_C(0x9e3779b97f4a7c15);
     return (unsigned char)(mixed >> (8 * (offset % 8)));
 }
 
-static inline void fill(void *block, size_t bytes, uint64_t tag) {
+static inline void fill(void *block, size_t bytes, uint64_t tag)
+{
     unsigned char *bytes_of = (unsigned char *)block;
     for (size_t word = 0; word < bytes / 8; word++) {
         uint64_t mixed = (word + tag) * UINT64_C(0x9e3779b97f4a7c15);
@@ -66,7 +69,8 @@ static inline void fill(void *block, size_t bytes, uint64_t tag) {
         bytes_of[offset] = (unsigned char)(((offset / 8 + tag) * UINT64_C(0x9e3779b97f4a7c15)) >> (8 * (offset % 8)));
 }
 
-static inline bool is_filled(const void *block, size_t bytes, uint64_t tag) {
+static inline bool is_filled(const void *block, size_t bytes, uint64_t tag)
+{
     const unsigned char *bytes_of = (const unsigned char *)block;
     for (size_t word = 0; word < bytes / 8; word++) {
         uint64_t mixed = (word + tag) * UINT64_C(0x9e3779b97f4a7c15), found;
@@ -80,7 +84,8 @@ static inline bool is_filled(const void *block, size_t bytes, uint64_t tag) {
     return true;
 }
 
-static inline bool is_zero(const void *block, size_t bytes) {
+static inline bool is_zero(const void *block, size_t bytes)
+{
     const unsigned char *bytes_of = (const unsigned char *)block;
     return bytes == 0 || (bytes_of[0] == 0 && memcmp(bytes_of, bytes_of + 1, bytes - 1) == 0);
 }
@@ -101,14 +106,16 @@ static inline void *by_aligned_alloc_256(size_t bytes) { return aligned_alloc(25
 static inline void *by_valloc(size_t bytes) { return valloc(bytes); }
 static inline void *by_pvalloc(size_t bytes) { return pvalloc(bytes); }
 
-static inline void *by_posix_memalign(size_t bytes) {
+static inline void *by_posix_memalign(size_t bytes)
+{
     void *block = NULL;
     int error = posix_memalign(&block, 8, bytes);
     CHECK(error == 0 ? block != NULL : block == NULL);
     return block;
 }
 
-static inline void *by_posix_memalign_512(size_t bytes) {
+static inline void *by_posix_memalign_512(size_t bytes)
+{
     void *block = NULL;
     int error = posix_memalign(&block, 512, bytes);
     CHECK(error == 0 ? block != NULL : block == NULL);
@@ -139,20 +146,23 @@ static const struct allocator {
 
 /* ---- Threads and processes --------------------------------------------------------------------------------------- */
 
-static inline pthread_t start_thread(void *(*body)(void *), void *argument) {
+static inline pthread_t start_thread(void *(*body)(void *), void *argument)
+{
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, body, argument), 0);
     return thread;
 }
 
-static inline void *join_thread(pthread_t thread) {
+static inline void *join_thread(pthread_t thread)
+{
     void *result = NULL;
     CHECK_EQ(pthread_join(thread, &result), 0);
     return result;
 }
 
 /* Run body(argument) in a thread of its own and wait for its end. */
-static inline void *in_thread(void *(*body)(void *), void *argument) {
+static inline void *in_thread(void *(*body)(void *), void *argument)
+{
     return join_thread(start_thread(body, argument));
 }
 

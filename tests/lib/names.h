@@ -57,37 +57,45 @@ int __posix_memalign(void **block, size_t alignment, size_t bytes);
 
 static inline void *test_malloc(size_t bytes) { return TEST_HIDDEN(TEST_REAL(malloc)(TEST_HIDDEN(bytes))); }
 
-static inline void *test_calloc(size_t count, size_t bytes) {
+static inline void *test_calloc(size_t count, size_t bytes)
+{
     return TEST_HIDDEN(TEST_REAL(calloc)(TEST_HIDDEN(count), TEST_HIDDEN(bytes)));
 }
 
-static inline void *test_realloc(void *block, size_t bytes) {
+static inline void *test_realloc(void *block, size_t bytes)
+{
     return TEST_HIDDEN(TEST_REAL(realloc)(TEST_HIDDEN(block), TEST_HIDDEN(bytes)));
 }
 
-static inline void *test_reallocarray(void *block, size_t count, size_t bytes) {
+static inline void *test_reallocarray(void *block, size_t count, size_t bytes)
+{
     return TEST_HIDDEN(TEST_REAL(reallocarray)(TEST_HIDDEN(block), TEST_HIDDEN(count), TEST_HIDDEN(bytes)));
 }
 
 static inline void test_free(void *block) { TEST_REAL(free)(TEST_HIDDEN(block)); }
 
-static inline void test_free_sized(void *block, size_t bytes) {
+static inline void test_free_sized(void *block, size_t bytes)
+{
     TEST_REAL(free_sized)(TEST_HIDDEN(block), TEST_HIDDEN(bytes));
 }
 
-static inline void test_free_aligned_sized(void *block, size_t alignment, size_t bytes) {
+static inline void test_free_aligned_sized(void *block, size_t alignment, size_t bytes)
+{
     TEST_REAL(free_aligned_sized)(TEST_HIDDEN(block), TEST_HIDDEN(alignment), TEST_HIDDEN(bytes));
 }
 
-static inline void *test_aligned_alloc(size_t alignment, size_t bytes) {
+static inline void *test_aligned_alloc(size_t alignment, size_t bytes)
+{
     return TEST_HIDDEN(TEST_REAL(aligned_alloc)(TEST_HIDDEN(alignment), TEST_HIDDEN(bytes)));
 }
 
-static inline void *test_memalign(size_t alignment, size_t bytes) {
+static inline void *test_memalign(size_t alignment, size_t bytes)
+{
     return TEST_HIDDEN(TEST_REAL(memalign)(TEST_HIDDEN(alignment), TEST_HIDDEN(bytes)));
 }
 
-static inline int test_posix_memalign(void **block, size_t alignment, size_t bytes) {
+static inline int test_posix_memalign(void **block, size_t alignment, size_t bytes)
+{
     return TEST_REAL(posix_memalign)(TEST_HIDDEN(block), TEST_HIDDEN(alignment), TEST_HIDDEN(bytes));
 }
 

@@ -48,7 +48,8 @@ extern char **environ;
 
 /* ---- Output ------------------------------------------------------------------------------------------------------ */
 
-static void write_all(const char *text, size_t bytes) {
+static void write_all(const char *text, size_t bytes)
+{
     while (bytes > 0) {
         ssize_t written = write(STDOUT_FILENO, text, bytes);
         if (written < 0 && errno != EINTR)
@@ -62,7 +63,8 @@ static void write_all(const char *text, size_t bytes) {
 
 static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void print(const char *format, ...) {
+static void print(const char *format, ...)
+{
     char text[TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -71,7 +73,8 @@ static void print(const char *format, ...) {
     write_all(text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
 }
 
-void test_note(const char *format, ...) {
+void test_note(const char *format, ...)
+{
     char text[TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -80,7 +83,8 @@ void test_note(const char *format, ...) {
     print("# %.2000s\n", text);
 }
 
-void test_fail(const char *file, int line, const char *format, ...) {
+void test_fail(const char *file, int line, const char *format, ...)
+{
     char text[TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -93,12 +97,14 @@ void test_fail(const char *file, int line, const char *format, ...) {
     _exit(1);
 }
 
-void test_equal(const char *file, int line, const char *text, intmax_t a, intmax_t b) {
+void test_equal(const char *file, int line, const char *text, intmax_t a, intmax_t b)
+{
     if (a != b)
         test_fail(file, line, "%s: %jd (0x%jx) against %jd (0x%jx)", text, a, (uintmax_t)a, b, (uintmax_t)b);
 }
 
-void test_skip(const char *reason) {
+void test_skip(const char *reason)
+{
     snprintf(verdict->reason, sizeof verdict->reason, "%s", reason);
     atomic_store(&verdict->skipped, 1);
     _exit(0);
@@ -106,14 +112,16 @@ void test_skip(const char *reason) {
 
 /* ---- Random numbers ---------------------------------------------------------------------------------------------- */
 
-uint64_t test_random_from(uint64_t *state) {
+uint64_t test_random_from(uint64_t *state)
+{
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
     return *state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-uint64_t test_random(void) {
+uint64_t test_random(void)
+{
     static atomic_uint_fast64_t threads;
     static _Thread_local uint64_t state;
     while (state == 0)
@@ -121,7 +129,8 @@ uint64_t test_random(void) {
     return test_random_from(&state);
 }
 
-static void choose_seed(void) {
+static void choose_seed(void)
+{
     const char *given = getenv("TEST_SEED");
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -130,12 +139,14 @@ static void choose_seed(void) {
 
 /* ---- Registration ------------------------------------------------------------------------------------------------ */
 
-void test_register(struct test_case *test) {
+void test_register(struct test_case *test)
+{
     *next_link = test;
     next_link = &test->next;
 }
 
-void test_add(void (*body)(const void *), const void *argument, const char *name_format, ...) {
+void test_add(void (*body)(const void *), const void *argument, const char *name_format, ...)
+{
     if (generated_count == TEST_GENERATED_MAX) {
         print("Bail out! more than %d generated tests\n", TEST_GENERATED_MAX);
         _exit(1);
@@ -150,7 +161,8 @@ void test_add(void (*body)(const void *), const void *argument, const char *name
     test_register(test);
 }
 
-static bool is_wanted(const struct test_case *test, char **words) {
+static bool is_wanted(const struct test_case *test, char **words)
+{
     if (*words == NULL)
         return true;
     for (; *words; words++)
@@ -161,19 +173,22 @@ static bool is_wanted(const struct test_case *test, char **words) {
 
 /* ---- One test in its process ------------------------------------------------------------------------------------- */
 
-static unsigned timeout_seconds(void) {
+static unsigned timeout_seconds(void)
+{
     const char *given = getenv("TEST_TIMEOUT");
     return given ? (unsigned)strtoul(given, NULL, 10) : DEFAULT_TIMEOUT_SECONDS;
 }
 
 /* Ends with its parent and with the time allowed, and leaves no core file. */
-static void tame_this_process(void) {
+static void tame_this_process(void)
+{
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     alarm(timeout_seconds());
 }
 
-static void __attribute__((noreturn)) run_here(const struct test_case *test) {
+static void __attribute__((noreturn)) run_here(const struct test_case *test)
+{
     current_name = test->name;
     tame_this_process();
     pid_t self = getpid();
@@ -187,7 +202,8 @@ static void __attribute__((noreturn)) run_here(const struct test_case *test) {
     _exit(0);
 }
 
-static void print_verdict(int number, const char *name, int status) {
+static void print_verdict(int number, const char *name, int status)
+{
     bool skipped = verdict->skipped && verdict->failures == 0 && WIFEXITED(status);
     bool passed = verdict->finished && verdict->failures == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (skipped)
@@ -205,7 +221,8 @@ static void print_verdict(int number, const char *name, int status) {
 }
 
 /* returns: whether the test passed or was skipped. */
-static bool run(const struct test_case *test, int number) {
+static bool run(const struct test_case *test, int number)
+{
     memset(verdict, 0, sizeof *verdict);
     pid_t child = fork();
     if (child == 0)
@@ -222,19 +239,22 @@ static bool run(const struct test_case *test, int number) {
 /* ---- A new image of this program --------------------------------------------------------------------------------- */
 
 /* Split `text` at blanks into `words`. returns: how many. */
-static int split_words(char *text, char **words, int words_max) {
+static int split_words(char *text, char **words, int words_max)
+{
     int count = 0;
     for (char *word = strtok(text, " "); word && count < words_max; word = strtok(NULL, " "))
         words[count++] = word;
     return count;
 }
 
-static bool has_name(const char *entry, const char *name) {
+static bool has_name(const char *entry, const char *name)
+{
     size_t length = strlen(name);
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-void test_restart(const char *ashlar_conf) {
+void test_restart(const char *ashlar_conf)
+{
     if (restarted)
         return;
     static char conf[TEXT_BYTES], state[64], seed_text[64], self[TEXT_BYTES], runner[TEXT_BYTES];
@@ -269,7 +289,8 @@ bool test_restarted(void) { return restarted; }
 
 void *test_shared(void) { return verdict->shared; }
 
-static void map_verdict(void) {
+static void map_verdict(void)
+{
     const char *inherited = restarted ? getenv("TEST_STATE") : NULL;
     verdict_descriptor = inherited ? atoi(inherited) : memfd_create("test-verdict", 0);
     if (!inherited && ftruncate(verdict_descriptor, sizeof *verdict) != 0)
@@ -284,7 +305,8 @@ static void map_verdict(void) {
 /* ---- Children of DIES, EXITS and PRINTS -------------------------------------------------------------------------- */
 
 /* Read everything, keep the beginning. */
-static void drain(int descriptor, char *text, size_t bytes) {
+static void drain(int descriptor, char *text, size_t bytes)
+{
     size_t kept = 0;
     char rest[512];
     for (;;) {
@@ -298,7 +320,8 @@ static void drain(int descriptor, char *text, size_t bytes) {
     text[kept] = '\0';
 }
 
-bool test_child_begin(void) {
+bool test_child_begin(void)
+{
     int ends[2];
     if (pipe(ends) != 0)
         test_fail(__FILE__, __LINE__, "pipe: %s", strerror(errno));
@@ -322,14 +345,16 @@ bool test_child_begin(void) {
 
 void test_child_end(void) { _exit(0); }
 
-static void describe_status(char *text, size_t bytes, int status) {
+static void describe_status(char *text, size_t bytes, int status)
+{
     if (WIFSIGNALED(status))
         snprintf(text, bytes, "ended by SIG%s", sigabbrev_np(WTERMSIG(status)));
     else
         snprintf(text, bytes, "exited with %d", WEXITSTATUS(status));
 }
 
-static void compare_child(const char *file, int line, int status, const char *expected) {
+static void compare_child(const char *file, int line, int status, const char *expected)
+{
     bool ended_so = WIFSIGNALED(status) == WIFSIGNALED(child_status) &&
                     (WIFSIGNALED(status) ? WTERMSIG(status) == WTERMSIG(child_status)
                                          : WEXITSTATUS(status) == WEXITSTATUS(child_status));
@@ -342,7 +367,8 @@ static void compare_child(const char *file, int line, int status, const char *ex
               expected);
 }
 
-bool test_child_died(const char *file, int line, const char *format, ...) {
+bool test_child_died(const char *file, int line, const char *format, ...)
+{
     char expected[TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -353,12 +379,14 @@ bool test_child_died(const char *file, int line, const char *format, ...) {
     return false;
 }
 
-bool test_child_exited(const char *file, int line, int status) {
+bool test_child_exited(const char *file, int line, int status)
+{
     compare_child(file, line, status << 8, "");
     return false;
 }
 
-bool test_child_printed(const char *file, int line, int status, const char *format, ...) {
+bool test_child_printed(const char *file, int line, int status, const char *format, ...)
+{
     char expected[TEXT_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -370,7 +398,8 @@ bool test_child_printed(const char *file, int line, int status, const char *form
 
 /* ---- The program ------------------------------------------------------------------------------------------------- */
 
-static void __attribute__((noreturn)) run_without_fork(char **words, bool exact) {
+static void __attribute__((noreturn)) run_without_fork(char **words, bool exact)
+{
     for (struct test_case *test = first_test; test; test = test->next)
         if (exact ? strcmp(test->name, words[0]) == 0 : is_wanted(test, words))
             run_here(test);
@@ -378,7 +407,8 @@ static void __attribute__((noreturn)) run_without_fork(char **words, bool exact)
     _exit(1);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     (void)argc;
     char **words = argv + 1;
     bool here = words[0] && strcmp(words[0], "--here") == 0;

@@ -88,7 +88,8 @@ def installed(package):
 
 
 def root_command(command):
-    return command if os.getuid() == 0 else ["sudo", "-n", *command]
+    asks = [] if sys.stdin.isatty() else ["-n"]
+    return command if os.getuid() == 0 else ["sudo", *asks, *command]
 
 
 def apt_install(packages):
@@ -113,11 +114,17 @@ def apt_install(packages):
             subprocess.run(root_command(["rm", "-f", str(policy)]), stderr=subprocess.DEVNULL)
 
 
+def update_lists():
+    subprocess.run(root_command(["apt-get", "-q", "update"]), capture_output=True)  # old lists may still do
+
+
 def reasons_to_skip(cases, packages, install):
     """{case: reason} for the cases whose packages are missing and cannot be had."""
     missing = {case: [name for name in packages[case] if not installed(name)] for case in cases}
     missing = {case: names for case, names in missing.items() if names}
     reasons = {}
+    if install and missing:
+        update_lists()
     if install and missing and apt_install(sorted({name for names in missing.values() for name in names})):
         for case, names in missing.items():  # one by one: a package that cannot be had stops its own case only
             error = apt_install(names)

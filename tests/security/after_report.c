@@ -4,7 +4,8 @@
 
 #include <execinfo.h>
 
-static void allocate_much(void) {
+static void allocate_much(void)
+{
     static void *blocks[3000];
     for (size_t i = 0; i < COUNT(blocks); i++) { /* beyond the reserve of 64 KiB */
         blocks[i] = i % 500 == 499 ? malloc(5 * MIB) : malloc(i);
@@ -24,7 +25,8 @@ static void allocate_much(void) {
     CHECK(aligned != NULL && is_aligned(aligned, 4096));
 }
 
-static void handler_that_allocates(int number) {
+static void handler_that_allocates(int number)
+{
     (void)number;
     allocate_much();
     char *text = NULL;
@@ -37,7 +39,8 @@ static void handler_that_allocates(int number) {
     free(text);
 }
 
-static void commit(const void *kind) {
+static void commit(const void *kind)
+{
     char *block = victim.block;
     switch (*(const int *)kind) {
     case 0:
@@ -64,7 +67,8 @@ static const char *const lines[] = {
 };
 static const size_t offsets[] = {0, 16, 1, 0};
 
-static void expect_line(int kind) {
+static void expect_line(int kind)
+{
     char line[256];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -73,7 +77,8 @@ static void expect_line(int kind) {
     test_child_died(__FILE__, __LINE__, "%s", line);
 }
 
-static void handler_finishes(const void *kind) {
+static void handler_finishes(const void *kind)
+{
     victim.bytes = 1000;
     allocate_victim(NULL);
     if (test_child_begin()) {
@@ -86,7 +91,8 @@ static void handler_finishes(const void *kind) {
 
 static int handler_calls;
 
-static void handler_that_misuses(int number) {
+static void handler_that_misuses(int number)
+{
     (void)number;
     handler_calls++;
     free(victim.block), free(victim.block); /* says nothing more: this thread's frees do nothing */
@@ -96,7 +102,8 @@ static void handler_that_misuses(int number) {
         _exit(9);
 }
 
-static void handler_may_misuse(const void *kind) {
+static void handler_may_misuse(const void *kind)
+{
     victim.bytes = 1000;
     allocate_victim(NULL);
     if (test_child_begin()) {
@@ -107,33 +114,39 @@ static void handler_may_misuse(const void *kind) {
     expect_line(*(const int *)kind);
 }
 
-static void handler_that_leaves(int number) {
+static void handler_that_leaves(int number)
+{
     (void)number;
     allocate_much();
     _exit(77);
 }
 
-TESTS(handlers) {
+TESTS(handlers)
+{
     for (size_t k = 0; k < COUNT(kinds); k++) {
         test_add(handler_finishes, &kinds[k], "a handler of SIGABRT may allocate, misuse %d", kinds[k]);
         test_add(handler_may_misuse, &kinds[k], "a handler of SIGABRT may free, misuse %d", kinds[k]);
     }
 }
 
-TEST(a_handler_may_leave_by_exit) {
+TEST(a_handler_may_leave_by_exit)
+{
     victim.bytes = 100;
     allocate_victim(NULL);
-    PRINTS(77, "ashlar: double free of 0x%lx (%zu-byte block, in free)\n", facts()->pointer, facts()->usable) {
+    PRINTS(77, "ashlar: double free of 0x%lx (%zu-byte block, in free)\n", facts()->pointer, facts()->usable)
+    {
         signal(SIGABRT, handler_that_leaves);
         free(victim.block);
         free(victim.block);
     }
 }
 
-TEST(a_blocked_or_ignored_sigabrt_still_ends_the_program) {
+TEST(a_blocked_or_ignored_sigabrt_still_ends_the_program)
+{
     victim.bytes = 100;
     allocate_victim(NULL);
-    DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable) {
+    DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable)
+    {
         sigset_t all;
         sigfillset(&all);
         sigprocmask(SIG_BLOCK, &all, NULL);
@@ -144,7 +157,8 @@ TEST(a_blocked_or_ignored_sigabrt_still_ends_the_program) {
 }
 
 /* Loads libgcc, which allocates; the walk must pass our frames. */
-static void handler_that_walks(int number) {
+static void handler_that_walks(int number)
+{
     (void)number;
     void *frames[100];
     int depth = backtrace(frames, (int)COUNT(frames));
@@ -152,10 +166,12 @@ static void handler_that_walks(int number) {
     _exit(depth > 4 && symbols != NULL ? 33 : 34);
 }
 
-TEST(a_handler_may_walk_the_stack) {
+TEST(a_handler_may_walk_the_stack)
+{
     victim.bytes = 100;
     allocate_victim(NULL);
-    PRINTS(33, "ashlar: double free of 0x%lx (%zu-byte block, in free)\n", facts()->pointer, facts()->usable) {
+    PRINTS(33, "ashlar: double free of 0x%lx (%zu-byte block, in free)\n", facts()->pointer, facts()->usable)
+    {
         signal(SIGABRT, handler_that_walks);
         free(victim.block);
         free(victim.block);
@@ -165,7 +181,8 @@ TEST(a_handler_may_walk_the_stack) {
 /* Another thread that is in the middle of its work is not disturbed before the process ends. */
 static atomic_bool go_on;
 
-static void *allocate_for_ever(void *unused) {
+static void *allocate_for_ever(void *unused)
+{
     atomic_store(&go_on, true);
     for (;;) {
         void *block = malloc(100);
@@ -175,10 +192,12 @@ static void *allocate_for_ever(void *unused) {
     return unused;
 }
 
-TEST(a_report_beside_busy_threads) {
+TEST(a_report_beside_busy_threads)
+{
     victim.bytes = 100;
     allocate_victim(NULL);
-    DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable) {
+    DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable)
+    {
         signal(SIGABRT, handler_that_allocates);
         start_thread(allocate_for_ever, NULL);
         start_thread(allocate_for_ever, NULL);
@@ -189,7 +208,8 @@ TEST(a_report_beside_busy_threads) {
     }
 }
 
-TEST(a_closed_descriptor_2_changes_nothing) {
+TEST(a_closed_descriptor_2_changes_nothing)
+{
     victim.bytes = 100;
     allocate_victim(NULL);
     pid_t child = fork();

@@ -10,7 +10,8 @@ enum { BLOCKS = 30 };
 
 static void *blocks[BLOCKS];
 
-static void allocate_all(size_t bytes) {
+static void allocate_all(size_t bytes)
+{
     for (int i = 0; i < BLOCKS; i++) {
         blocks[i] = malloc(bytes);
         CHECK(blocks[i] != NULL);
@@ -18,7 +19,8 @@ static void allocate_all(size_t bytes) {
 }
 
 /* All but every third: no slab becomes empty, or its blocks' links would mean nothing any more. */
-static void free_most(void) {
+static void free_most(void)
+{
     for (int i = 0; i < BLOCKS; i++)
         if (i % 3)
             free(blocks[i]);
@@ -28,7 +30,8 @@ static void free_most(void) {
 static struct words *a_freed_block(void) { return blocks[BLOCKS / 2 / 3 * 3 + 1]; }
 
 /* Take everything that is free in the slabs, and more. */
-static void take_many(size_t bytes) {
+static void take_many(size_t bytes)
+{
     for (size_t i = 0; i < 4 * BLOCKS + 128 * KIB / (bytes + 16); i++) {
         volatile char *block = malloc(bytes);
         CHECK(block != NULL);
@@ -48,7 +51,8 @@ static uint64_t itself(const struct words *block) { return (uintptr_t)block; }
 static uint64_t neighbour(const struct words *block) { return (uintptr_t)block + 64; }
 static uint64_t on_the_stack(const struct words *block) { return (uintptr_t)__builtin_frame_address(0) | zero(block); }
 
-static uint64_t some_data(const struct words *block) {
+static uint64_t some_data(const struct words *block)
+{
     static _Alignas(64) char data[4096];
     return (uintptr_t)data | zero(block);
 }
@@ -77,7 +81,8 @@ static struct scene {
     size_t bytes;
 } scenes[COUNT(forgeries) * COUNT(sizes)];
 
-static void write_after_free(const struct scene *scene) {
+static void write_after_free(const struct scene *scene)
+{
     allocate_all(scene->bytes);
     struct words *target = a_freed_block();
     *facts() = (struct facts){(uintptr_t)target, (uintptr_t)target, malloc_usable_size(target)};
@@ -86,18 +91,21 @@ static void write_after_free(const struct scene *scene) {
     take_many(scene->bytes);
 }
 
-static void damage_is_found(const void *argument) {
+static void damage_is_found(const void *argument)
+{
     const struct scene *scene = argument;
     if (test_restarted()) {
         write_after_free(scene);
         _exit(0);
     }
-    DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", facts()->pointer, facts()->usable) {
+    DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", facts()->pointer, facts()->usable)
+    {
         test_restart(NULL);
     }
 }
 
-TESTS(links) {
+TESTS(links)
+{
     struct scene *scene = scenes;
     for (size_t f = 0; f < COUNT(forgeries); f++)
         for (size_t s = 0; s < COUNT(sizes); s++) {
@@ -110,7 +118,8 @@ TESTS(links) {
 static void *by_growing(size_t bytes) { return realloc(malloc(10), bytes); }
 static void *by_growing_an_array(size_t bytes) { return reallocarray(malloc(10), bytes, 1); }
 
-TEST(the_entry_point_that_meets_the_damage_is_named) {
+TEST(the_entry_point_that_meets_the_damage_is_named)
+{
     test_restart(NULL);
     static const struct {
         void *(*take)(size_t);
@@ -130,7 +139,8 @@ TEST(the_entry_point_that_meets_the_damage_is_named) {
         allocate_all(900);
         struct words *target = a_freed_block();
         DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in %s)", (uintptr_t)target,
-             malloc_usable_size(target), takers[t].name) {
+             malloc_usable_size(target), takers[t].name)
+        {
             free_most();
             target->link = 7;
             for (int i = 0; i < 500; i++)
@@ -139,10 +149,12 @@ TEST(the_entry_point_that_meets_the_damage_is_named) {
     }
 }
 
-TEST(a_key_word_overwritten_alone_does_no_harm) {
+TEST(a_key_word_overwritten_alone_does_no_harm)
+{
     test_restart(NULL);
     allocate_all(64);
-    EXITS(0) {
+    EXITS(0)
+    {
         free_most();
         a_freed_block()->key = 0;
         take_many(64);
@@ -151,7 +163,8 @@ TEST(a_key_word_overwritten_alone_does_no_harm) {
 
 /* ---- Row 1: a write past the end of a live block into a free one ------------------------------------------------------------------- */
 
-TEST(an_overflow_into_a_free_block_is_found) {
+TEST(an_overflow_into_a_free_block_is_found)
+{
     test_restart(NULL);
     for (size_t bytes = 16; bytes <= 4096; bytes *= 4) {
         allocate_all(bytes);
@@ -162,7 +175,8 @@ TEST(an_overflow_into_a_free_block_is_found) {
                 if (j % 3 && blocks[j] == (char *)blocks[i] + usable)
                     low = blocks[i], high = blocks[j];
         CHECK(low != NULL);
-        DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)high, usable) {
+        DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)high, usable)
+        {
             free_most();
             memset(TEST_HIDDEN(low), 'A', usable + 8);
             take_many(bytes);
@@ -172,34 +186,40 @@ TEST(an_overflow_into_a_free_block_is_found) {
 
 /* ---- Blocks on their way home ---------------------------------------------------------------------------------- */
 
-static void *free_most_in_thread(void *unused) {
+static void *free_most_in_thread(void *unused)
+{
     free_most();
     return unused;
 }
 
-TEST(damage_to_blocks_that_another_thread_freed_is_found) {
+TEST(damage_to_blocks_that_another_thread_freed_is_found)
+{
     test_restart(NULL);
     allocate_all(200);
     struct words *target = a_freed_block();
     DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)target,
-         malloc_usable_size(target)) {
+         malloc_usable_size(target))
+    {
         in_thread(free_most_in_thread, NULL);
         target->link = UINT64_C(0x4242424242424242);
         take_many(200);
     }
 }
 
-static void *allocate_and_free_most(void *unused) {
+static void *allocate_and_free_most(void *unused)
+{
     allocate_all(200);
     free_most();
     return unused;
 }
 
-TEST(damage_to_blocks_of_a_thread_that_has_ended_is_found) {
+TEST(damage_to_blocks_of_a_thread_that_has_ended_is_found)
+{
     test_restart(NULL);
     in_thread(allocate_and_free_most, NULL);
     struct words *target = a_freed_block();
-    DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)target, ashlar_good_size(200)) {
+    DIES("ashlar: damaged free list at 0x%lx (%zu-byte blocks, in malloc)", (uintptr_t)target, ashlar_good_size(200))
+    {
         target->link = UINT64_C(0x4242424242424242);
         take_many(200);
     }
@@ -207,13 +227,15 @@ TEST(damage_to_blocks_of_a_thread_that_has_ended_is_found) {
 
 /* ---- Row 18: forgeries by one who has read nothing -------------------------------------------------------------- */
 
-TEST(no_random_link_passes) {
+TEST(no_random_link_passes)
+{
     test_restart(NULL);
     allocate_all(16);
     struct words *target = a_freed_block();
     for (int round = 0; round < 1000; round++) {
         uint64_t forged = test_random();
-        DIES("ashlar: damaged free list at 0x%lx (16-byte blocks, in malloc)", (uintptr_t)target) {
+        DIES("ashlar: damaged free list at 0x%lx (16-byte blocks, in malloc)", (uintptr_t)target)
+        {
             free_most();
             target->link = forged;
             take_many(16);

@@ -9,14 +9,16 @@
 static _Alignas(64) char data[256] = "data";
 static _Alignas(64) const char constant[64] = "constant";
 
-static void *foreign_map(void) {
+static void *foreign_map(void)
+{
     void *map = mmap(NULL, 1 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(map != MAP_FAILED);
     return map;
 }
 
 /* Aligned as a block would be, and not; mapped and not; also what no address can be. */
-static size_t collect_foreign(void **pointers, char *stack) {
+static size_t collect_foreign(void **pointers, char *stack)
+{
     size_t count = 0;
     char *map = foreign_map();
     void *const some[] = {stack,
@@ -48,14 +50,16 @@ static size_t collect_foreign(void **pointers, char *stack) {
 
 /* ---- abort -------------------------------------------------------------------------------------------------------- */
 
-TEST(abort_names_every_foreign_pointer) {
+TEST(abort_names_every_foreign_pointer)
+{
     test_restart("foreign:abort");
     _Alignas(64) char stack[64] = {0};
     void *pointers[64];
     size_t count = collect_foreign(pointers, stack);
     for (size_t i = 0; i < count; i++) {
         DIES("ashlar: free of foreign pointer 0x%lx (in free)", (uintptr_t)pointers[i]) { free(pointers[i]); }
-        DIES("ashlar: free of foreign pointer 0x%lx (in realloc)", (uintptr_t)pointers[i]) {
+        DIES("ashlar: free of foreign pointer 0x%lx (in realloc)", (uintptr_t)pointers[i])
+        {
             free(realloc(pointers[i], 100));
         }
     }
@@ -63,19 +67,23 @@ TEST(abort_names_every_foreign_pointer) {
     DIES("ashlar: free of foreign pointer 0x%lx (in reallocarray)", (uintptr_t)data) { free(reallocarray(data, 3, 3)); }
     DIES("ashlar: free of foreign pointer 0x%lx (in malloc_usable_size)", (uintptr_t)data) { malloc_usable_size(data); }
     DIES("ashlar: free of foreign pointer 0x%lx (in free_sized)", (uintptr_t)data) { free_sized(data, 5); }
-    DIES("ashlar: free of foreign pointer 0x%lx (in free_aligned_sized)", (uintptr_t)data) {
+    DIES("ashlar: free of foreign pointer 0x%lx (in free_aligned_sized)", (uintptr_t)data)
+    {
         free_aligned_sized(data, 16, 5);
     }
     DIES("ashlar: free of foreign pointer 0x%lx (in operator delete)", (uintptr_t)data) { operator_delete(data); }
-    DIES("ashlar: free of foreign pointer 0x%lx (in operator delete[])", (uintptr_t)data) {
+    DIES("ashlar: free of foreign pointer 0x%lx (in operator delete[])", (uintptr_t)data)
+    {
         operator_delete_array(data);
     }
     DIES("ashlar: free of foreign pointer 0x%lx (in free)", (uintptr_t)data) { cfree(data); }
 }
 
-TEST(abort_leaves_null_and_own_blocks_alone) {
+TEST(abort_leaves_null_and_own_blocks_alone)
+{
     test_restart("foreign:abort");
-    EXITS(0) {
+    EXITS(0)
+    {
         free(NULL);
         CHECK_EQ(malloc_usable_size(NULL), 0);
         for (size_t bytes = 0; bytes < 100 * MIB; bytes = 3 * bytes + 5)
@@ -83,19 +91,22 @@ TEST(abort_leaves_null_and_own_blocks_alone) {
     }
 }
 
-static void *free_data(void *unused) {
+static void *free_data(void *unused)
+{
     free(data);
     return unused;
 }
 
-TEST(abort_in_a_thread_that_only_frees) {
+TEST(abort_in_a_thread_that_only_frees)
+{
     test_restart("foreign:abort");
     DIES("ashlar: free of foreign pointer 0x%lx (in free)", (uintptr_t)data) { in_thread(free_data, NULL); }
 }
 
 /* ---- ignore -------------------------------------------------------------------------------------------------------------- */
 
-static void ignore_all(void) {
+static void ignore_all(void)
+{
     _Alignas(64) char stack[64] = "stack";
     void *pointers[64];
     size_t count = collect_foreign(pointers, stack);
@@ -114,9 +125,11 @@ static void ignore_all(void) {
     CHECK_EQ(strcmp(data, "data"), 0);
 }
 
-TEST(ignore_ignores_and_counts) {
+TEST(ignore_ignores_and_counts)
+{
     test_restart("foreign:ignore");
-    EXITS(0) {
+    EXITS(0)
+    {
         struct ashlar_stats before, after;
         ashlar_stats_read(&before, sizeof before);
         ignore_all();
@@ -127,18 +140,22 @@ TEST(ignore_ignores_and_counts) {
     }
 }
 
-TEST(ignore_warns_once) {
+TEST(ignore_warns_once)
+{
     test_restart("foreign:ignore,warn:on");
-    PRINTS(0, "ashlar: foreign pointer 0x%lx ignored (in realloc)\n", (uintptr_t)data) {
+    PRINTS(0, "ashlar: foreign pointer 0x%lx ignored (in realloc)\n", (uintptr_t)data)
+    {
         CHECK_EQ(realloc(data, 100), NULL);
         free(data);
         ignore_all();
     }
 }
 
-TEST(a_million_random_addresses_are_ignored) {
+TEST(a_million_random_addresses_are_ignored)
+{
     test_restart("foreign:ignore");
-    EXITS(0) {
+    EXITS(0)
+    {
         void *kept = malloc(100);
         for (int i = 0; i < 1000000; i++) {
             uint64_t address = test_random() >> (i % 4 == 0 ? 0 : 16); /* any word; or an address of user space */
@@ -157,7 +174,8 @@ TEST(a_million_random_addresses_are_ignored) {
 
 /* ---- forward: libc's malloc is the next allocator ------------------------------------------------------------------------------- */
 
-static void *libc_function(const char *name) {
+static void *libc_function(const char *name)
+{
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
     CHECK(libc != NULL);
     void *function = dlsym(libc, name); /* libc's own, whatever the program is bound to */
@@ -168,7 +186,8 @@ static void *libc_function(const char *name) {
 static void *libc_malloc(size_t bytes) { return ((void *(*)(size_t))libc_function("malloc"))(bytes); }
 static struct mallinfo2 libc_mallinfo(void) { return ((struct mallinfo2(*)(void))libc_function("mallinfo2"))(); }
 
-static void give_libc_its_own(void) {
+static void give_libc_its_own(void)
+{
     static char *blocks[100];
     size_t before = libc_mallinfo().uordblks;
     for (size_t i = 0; i < COUNT(blocks); i++) {
@@ -191,33 +210,40 @@ static void give_libc_its_own(void) {
     CHECK(libc_mallinfo().uordblks < before + 20000);
 }
 
-TEST(auto_hands_libcs_blocks_to_libc) {
+TEST(auto_hands_libcs_blocks_to_libc)
+{
     test_restart(NULL);
     EXITS(0) { give_libc_its_own(); }
 }
 
-TEST(forward_hands_libcs_blocks_to_libc) {
+TEST(forward_hands_libcs_blocks_to_libc)
+{
     test_restart("foreign:forward");
     EXITS(0) { give_libc_its_own(); }
 }
 
-TEST(forward_warns_once) {
+TEST(forward_warns_once)
+{
     test_restart("warn:on");
     void *block = libc_malloc(100), *other = libc_malloc(100);
-    PRINTS(0, "ashlar: foreign pointer 0x%lx forwarded (in free)\n", (uintptr_t)block) {
+    PRINTS(0, "ashlar: foreign pointer 0x%lx forwarded (in free)\n", (uintptr_t)block)
+    {
         free(block);
         free(other);
     }
 }
 
-TEST(misaligned_pointers_are_never_forwarded) {
+TEST(misaligned_pointers_are_never_forwarded)
+{
     test_restart("foreign:forward,warn:on");
     PRINTS(0, "ashlar: foreign pointer 0x%lx ignored (in free)\n", (uintptr_t)data + 8) { free(data + 8); }
 }
 
-TEST(ignore_keeps_libcs_blocks_from_libc) {
+TEST(ignore_keeps_libcs_blocks_from_libc)
+{
     test_restart("foreign:ignore");
-    EXITS(0) {
+    EXITS(0)
+    {
         char *block = libc_malloc(3000);
         size_t before = libc_mallinfo().uordblks;
         free(block);
@@ -228,7 +254,8 @@ TEST(ignore_keeps_libcs_blocks_from_libc) {
     }
 }
 
-TEST(forwarded_and_ignored_pointers_show_in_malloc_stats) {
+TEST(forwarded_and_ignored_pointers_show_in_malloc_stats)
+{
     test_restart("foreign:ignore");
     static char text[65536];
     int ends[2];

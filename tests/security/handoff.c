@@ -25,7 +25,8 @@ struct servant {
     bool leaves;
 };
 
-static void *serve(void *argument) {
+static void *serve(void *argument)
+{
     struct servant *servant = argument;
     for (int turn = 1;; turn += 2) {
         while (atomic_load(&servant->turn) < turn)
@@ -37,27 +38,31 @@ static void *serve(void *argument) {
     }
 }
 
-static void tell(struct servant *servant, void *block) {
+static void tell(struct servant *servant, void *block)
+{
     servant->block = block;
     int done = atomic_fetch_add(&servant->turn, 1) + 2;
     while (atomic_load(&servant->turn) != done)
         sched_yield();
 }
 
-static void dismiss(struct servant *servant) {
+static void dismiss(struct servant *servant)
+{
     servant->leaves = true;
     atomic_fetch_add(&servant->turn, 1);
     join_thread(servant->thread);
 }
 
-static void free_by(enum person person, struct servant *a, struct servant *b, void *block) {
+static void free_by(enum person person, struct servant *a, struct servant *b, void *block)
+{
     if (person == OWNER)
         free(block);
     else
         tell(person == THREAD_A ? a : b, block);
 }
 
-static void act(const struct scene *scene) {
+static void act(const struct scene *scene)
+{
     static struct servant a, b;
     victim.bytes = scene->bytes;
     a.thread = start_thread(serve, &a);
@@ -77,14 +82,16 @@ static void act(const struct scene *scene) {
     settle();
 }
 
-static void happens(const void *argument) {
+static void happens(const void *argument)
+{
     const struct scene *scene = argument;
     if (test_restarted()) {
         act(scene);
         _exit(0);
     }
     if (scene->twice) {
-        DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable) {
+        DIES("ashlar: double free of 0x%lx (%zu-byte block, in free)", facts()->pointer, facts()->usable)
+        {
             test_restart(NULL);
         }
     } else {
@@ -101,7 +108,8 @@ static const struct {
 
 static const size_t sizes[] = {0, 24, 100, 1000, 5000, 65536, 256 * KIB, 4 * MIB, 40 * MIB};
 
-TESTS(handoffs) {
+TESTS(handoffs)
+{
     struct scene *scene = scenes;
     for (size_t p = 0; p < COUNT(pairs); p++)
         for (size_t s = 0; s < COUNT(sizes); s++)

@@ -8,13 +8,15 @@ enum actor { SAME_THREAD, OTHER_THREAD, OWNER_EXITED, FORKED_CHILD, ACTORS };
 
 static const char *const actor_names[ACTORS] = {"same thread", "other thread", "owner exited", "forked child"};
 
-static void *run_in_thread(void *body) {
+static void *run_in_thread(void *body)
+{
     (*(void (**)(void))body)();
     return NULL;
 }
 
 /* The victim is allocated by its owner, then the actor runs `body`, then the owner lives on. */
-static void stage(enum actor actor, void (*body)(void)) {
+static void stage(enum actor actor, void (*body)(void))
+{
     if (actor == OWNER_EXITED)
         in_thread(allocate_victim, NULL);
     else
@@ -34,7 +36,8 @@ static void point_at(void *pointer) { facts()->pointer = (uintptr_t)pointer; }
 
 static void free_once(void) { free(victim.block); }
 
-static void free_twice(void) {
+static void free_twice(void)
+{
     free(victim.block);
     free(victim.block);
 }
@@ -42,7 +45,8 @@ static void free_twice(void) {
 /* Other frees come between, some of the same class. Nothing is allocated: the block is not handed out again. */
 static void *between[40];
 
-static void free_with_others_between(bool twice) {
+static void free_with_others_between(bool twice)
+{
     for (size_t i = 0; i < COUNT(between); i++) {
         between[i] = malloc(i % 2 ? victim.bytes : i * 40);
         CHECK(between[i] != NULL);
@@ -57,13 +61,15 @@ static void free_with_others_between(bool twice) {
 static void free_twice_delayed(void) { free_with_others_between(true); }
 static void free_once_with_others(void) { free_with_others_between(false); }
 
-static void realloc_after_free(void) {
+static void realloc_after_free(void)
+{
     free(victim.block);
     void *moved = realloc(victim.block, victim.bytes + 1);
     (void)moved;
 }
 
-static void free_after_realloc(void) {
+static void free_after_realloc(void)
+{
     void *moved = realloc(victim.block, victim.bytes * 4 + 100000); /* moves: the old place is free */
     CHECK(moved != NULL);
     if (moved == victim.block)
@@ -73,14 +79,16 @@ static void free_after_realloc(void) {
 
 static void realloc_and_free(void) { free(realloc(victim.block, victim.bytes * 4 + 100000)); }
 
-static void realloc_to_nothing_twice(void) {
+static void realloc_to_nothing_twice(void)
+{
     CHECK_EQ(realloc(victim.block, 0), NULL);
     CHECK_EQ(realloc(victim.block, 0), NULL);
 }
 
 static void realloc_to_nothing(void) { CHECK_EQ(realloc(victim.block, 0), NULL); }
 
-static void reallocarray_after_free(void) {
+static void reallocarray_after_free(void)
+{
     free(victim.block);
     void *moved = reallocarray(victim.block, victim.bytes + 1, 3);
     (void)moved;
@@ -88,118 +96,138 @@ static void reallocarray_after_free(void) {
 
 static void reallocarray_and_free(void) { free(reallocarray(victim.block, victim.bytes + 1, 3)); }
 
-static void free_sized_twice(void) {
+static void free_sized_twice(void)
+{
     free_sized(victim.block, victim.bytes);
     free_sized(victim.block, victim.bytes);
 }
 
 static void free_sized_once(void) { free_sized(victim.block, victim.bytes); }
 
-static void free_aligned_sized_twice(void) {
+static void free_aligned_sized_twice(void)
+{
     free_aligned_sized(victim.block, 16, victim.bytes);
     free_aligned_sized(victim.block, 16, victim.bytes);
 }
 
 static void free_aligned_sized_once(void) { free_aligned_sized(victim.block, 16, victim.bytes); }
 
-static void delete_twice(void) {
+static void delete_twice(void)
+{
     operator_delete(victim.block);
     operator_delete(victim.block);
 }
 
 static void delete_once(void) { operator_delete(victim.block); }
 
-static void delete_array_twice(void) {
+static void delete_array_twice(void)
+{
     operator_delete_array(victim.block);
     operator_delete_array(victim.block);
 }
 
 static void delete_array_once(void) { operator_delete_array(victim.block); }
 
-static void cfree_after_free(void) {
+static void cfree_after_free(void)
+{
     free(victim.block);
     cfree(victim.block);
 }
 
-static void libc_free_after_free(void) {
+static void libc_free_after_free(void)
+{
     free(victim.block);
     __libc_free(victim.block);
 }
 
-static void free_interior_16(void) {
+static void free_interior_16(void)
+{
     point_at(victim.block + 16);
     free(victim.block + 16);
 }
 
-static void free_interior_middle(void) {
+static void free_interior_middle(void)
+{
     char *middle = victim.block + facts()->usable / 32 * 16;
     point_at(middle);
     free(middle);
 }
 
-static void free_interior_end(void) {
+static void free_interior_end(void)
+{
     char *end = victim.block + facts()->usable - 16;
     point_at(end);
     free(end);
 }
 
-static void realloc_interior(void) {
+static void realloc_interior(void)
+{
     point_at(victim.block + 16);
     void *moved = realloc(victim.block + 16, 100);
     (void)moved;
 }
 
-static void realloc_interior_to_nothing(void) {
+static void realloc_interior_to_nothing(void)
+{
     point_at(victim.block + 16);
     void *moved = realloc(victim.block + 16, 0);
     (void)moved;
 }
 
-static void delete_interior(void) {
+static void delete_interior(void)
+{
     point_at(victim.block + 16);
     operator_delete(victim.block + 16);
 }
 
-static void free_sized_interior(void) {
+static void free_sized_interior(void)
+{
     point_at(victim.block + 16);
     free_sized(victim.block + 16, victim.bytes);
 }
 
-static void free_misaligned_1(void) {
+static void free_misaligned_1(void)
+{
     point_at(victim.block + 1);
     free(victim.block + 1);
 }
 
-static void free_misaligned_8(void) {
+static void free_misaligned_8(void)
+{
     point_at(victim.block + 8);
     free(victim.block + 8);
 }
 
-static void free_misaligned_last(void) {
+static void free_misaligned_last(void)
+{
     point_at(victim.block + facts()->usable - 1);
     free(victim.block + facts()->usable - 1);
 }
 
-static void realloc_misaligned(void) {
+static void realloc_misaligned(void)
+{
     point_at(victim.block + 8);
     void *moved = realloc(victim.block + 8, 100);
     (void)moved;
 }
 
-static void delete_array_misaligned(void) {
+static void delete_array_misaligned(void)
+{
     /* What a mismatched new[]/delete does to objects with a destructor: the count's 8 bytes are forgotten. */
     point_at(victim.block + 8);
     operator_delete_array(victim.block + 8);
 }
 
-static void free_misaligned_after_free(void) {
+static void free_misaligned_after_free(void)
+{
     free(victim.block);
     point_at(victim.block + 4);
     free(victim.block + 4);
 }
 
 /* The last block of the first granule of the class: a slab is carved a page at a time. */
-static void free_never_carved(void) {
+static void free_never_carved(void)
+{
     size_t granule = 64 * KIB, usable = facts()->usable;
     uintptr_t base = (uintptr_t)victim.neighbour / granule * granule;
     char *last = (char *)(base + (granule / usable - 1) * usable);
@@ -207,7 +235,8 @@ static void free_never_carved(void) {
     free(last);
 }
 
-static void realloc_never_carved(void) {
+static void realloc_never_carved(void)
+{
     size_t granule = 64 * KIB, usable = facts()->usable;
     uintptr_t base = (uintptr_t)victim.neighbour / granule * granule;
     char *last = (char *)(base + (granule / usable - 1) * usable);
@@ -217,7 +246,8 @@ static void realloc_never_carved(void) {
 }
 
 /* A place inside a run that was given back. */
-static void free_inside_released(void) {
+static void free_inside_released(void)
+{
     free(victim.block);
     ashlar_purge();
     point_at(victim.block + 64 * KIB);
@@ -283,7 +313,8 @@ static struct scene {
     enum actor actor;
 } scenes[COUNT(misuses) * COUNT(sizes) * ACTORS];
 
-static void expect_line(const struct misuse *misuse) {
+static void expect_line(const struct misuse *misuse)
+{
     const struct facts *seen = facts();
     switch (misuse->line) {
     case DOUBLE_FREE:
@@ -305,7 +336,8 @@ static void expect_line(const struct misuse *misuse) {
     }
 }
 
-static void misused(const void *argument) {
+static void misused(const void *argument)
+{
     const struct scene *scene = argument;
     victim.bytes = scene->bytes;
     if (test_restarted()) {
@@ -318,7 +350,8 @@ static void misused(const void *argument) {
     expect_line(scene->misuse);
 }
 
-static void used_well(const void *argument) {
+static void used_well(const void *argument)
+{
     const struct scene *scene = argument;
     victim.bytes = scene->bytes;
     if (test_restarted()) {
@@ -328,7 +361,8 @@ static void used_well(const void *argument) {
     EXITS(0) { test_restart(NULL); }
 }
 
-TESTS(misuses) {
+TESTS(misuses)
+{
     struct scene *scene = scenes;
     for (const struct misuse *misuse = misuses; misuse < misuses + COUNT(misuses); misuse++)
         for (size_t s = 0; s < COUNT(sizes); s++)

@@ -42,7 +42,8 @@ struct victim {
 
 static struct victim victim;
 
-static inline void *allocate_victim(void *unused) {
+static inline void *allocate_victim(void *unused)
+{
     victim.neighbour = malloc(victim.bytes);
     victim.block = malloc(victim.bytes);
     CHECK(victim.block != NULL && victim.neighbour != NULL);
@@ -55,7 +56,8 @@ static inline size_t other_size(void) { return victim.bytes > 700 ? 48 : 3000; }
 
 /* Take the slow paths now and then, without asking for a block of the victim's class: what waits for proof is settled.
  */
-static inline void settle(void) {
+static inline void settle(void)
+{
     ashlar_purge();
     for (int i = 0; i < 2000; i++)
         CHECK(malloc(other_size()) != NULL);
@@ -63,7 +65,8 @@ static inline void settle(void) {
 }
 
 /* Run body(argument) in a forked child. If it aborts, end in the same way; the child has printed already. */
-static inline void in_child(void (*body)(void)) {
+static inline void in_child(void (*body)(void))
+{
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

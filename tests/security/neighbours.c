@@ -11,7 +11,8 @@ struct mapping {
 };
 
 /* The mappings of this process, in order. Read without allocating. returns: how many. */
-static size_t read_mappings(struct mapping *mappings, size_t most) {
+static size_t read_mappings(struct mapping *mappings, size_t most)
+{
     static char text[1 << 18];
     size_t length = 0, count = 0;
     int descriptor = open("/proc/self/maps", O_RDONLY);
@@ -33,7 +34,8 @@ static size_t read_mappings(struct mapping *mappings, size_t most) {
 
 /* ---- The heap range ---------------------------------------------------------------------------------------------------- */
 
-TEST(nothing_writable_lies_within_a_mib_of_small_blocks) {
+TEST(nothing_writable_lies_within_a_mib_of_small_blocks)
+{
     static struct mapping mappings[4096];
     static void *blocks[20000];
     for (size_t i = 0; i < COUNT(blocks); i++) {
@@ -55,7 +57,8 @@ TEST(nothing_writable_lies_within_a_mib_of_small_blocks) {
 }
 
 /* The mapping itself holds nothing but blocks: written full, from its first byte to its last, the heap lives on. */
-TEST(the_mapping_of_small_blocks_holds_blocks_only) {
+TEST(the_mapping_of_small_blocks_holds_blocks_only)
+{
     static struct mapping mappings[4096];
     char *block = malloc(100);
     CHECK(block != NULL);
@@ -65,7 +68,8 @@ TEST(the_mapping_of_small_blocks_holds_blocks_only) {
         if ((uintptr_t)block >= mappings[m].start && (uintptr_t)block < mappings[m].end)
             start = mappings[m].start, end = mappings[m].end;
     CHECK(end > start);
-    EXITS(0) {
+    EXITS(0)
+    {
         /* Live blocks of this process that the harness and libc have here are its own matter: it has none. */
         for (uintptr_t at = start; at < end; at += 4096)
             ((volatile char *)at)[8] = 0x55; /* in a free block this is the key word: no harm */
@@ -85,7 +89,8 @@ TEST(the_mapping_of_small_blocks_holds_blocks_only) {
 /* A size that no kernel aligns, so that the block lies directly beneath what was mapped before it. */
 #define ODD_HUGE (33 * MIB + 4096)
 
-static void survives_overrun(void (*overrun)(char *block, size_t usable)) {
+static void survives_overrun(void (*overrun)(char *block, size_t usable))
+{
     test_restart(NULL);
     /* The highest gap is ours: what the heap maps from here on lies beneath it. */
     char *above = mmap(NULL, 64 * KIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -118,7 +123,8 @@ static void write_before(char *block, size_t usable) { memset(TEST_HIDDEN(block)
 TEST(an_overrun_of_a_huge_block_meets_no_metadata) { survives_overrun(write_behind); }
 TEST(an_underrun_of_a_huge_block_meets_no_metadata) { survives_overrun(write_before); }
 
-static void touch_after_free(bool writes) {
+static void touch_after_free(bool writes)
+{
     char *block = malloc(ODD_HUGE);
     CHECK(block != NULL);
     memset(block, 1, 4096);
@@ -139,7 +145,8 @@ TEST(a_read_of_a_freed_huge_block_stops_at_once) { touch_after_free(false); }
 
 /* ---- Rule 8 ----------------------------------------------------------------------------------------------------------------------- */
 
-TEST(a_free_block_holds_two_words_of_ours_and_no_more) {
+TEST(a_free_block_holds_two_words_of_ours_and_no_more)
+{
     for (EACH_SIZE(bytes, 64 * KIB)) {
         if (bytes < 17)
             continue;
@@ -155,7 +162,8 @@ TEST(a_free_block_holds_two_words_of_ours_and_no_more) {
     }
 }
 
-TEST(links_and_keys_do_not_show_addresses) {
+TEST(links_and_keys_do_not_show_addresses)
+{
     /* Row 27: what an over-read finds in free blocks is no address of the heap, and differs from process to process. */
     enum { BLOCKS = 100 };
     void *blocks[BLOCKS];

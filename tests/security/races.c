@@ -8,19 +8,22 @@ static atomic_int ready;
 static void *volatile contested;
 
 /* Both wait for each other, spinning, so that the two frees meet. */
-static void free_with_the_other(void) {
+static void free_with_the_other(void)
+{
     atomic_fetch_add(&ready, 1);
     while (atomic_load(&ready) % 2)
         ;
     free(contested);
 }
 
-static void *second_freer(void *unused) {
+static void *second_freer(void *unused)
+{
     free_with_the_other();
     return unused;
 }
 
-static void take_and_compare(size_t bytes) {
+static void take_and_compare(size_t bytes)
+{
     static char *blocks[200];
     for (size_t i = 0; i < COUNT(blocks); i++) {
         blocks[i] = malloc(bytes);
@@ -40,7 +43,8 @@ struct race {
 
 static struct race races[2 * COUNT(sizes)];
 
-static void race_once(const struct race *race) {
+static void race_once(const struct race *race)
+{
     victim.bytes = race->bytes;
     allocate_victim(NULL);
     contested = victim.block;
@@ -57,7 +61,8 @@ static void race_once(const struct race *race) {
     settle();
 }
 
-static void race_often(const void *argument) {
+static void race_often(const void *argument)
+{
     int reported = 0;
     for (int round = 0; round < 100; round++) {
         pid_t child = fork();
@@ -77,7 +82,8 @@ static void race_often(const void *argument) {
     test_note("%d of 100 reported", reported);
 }
 
-TESTS(races) {
+TESTS(races)
+{
     for (size_t i = 0; i < COUNT(races); i++) {
         races[i] = (struct race){sizes[i / 2], i % 2};
         test_add(race_often, &races[i], "two frees at once, %zu bytes, %s", races[i].bytes,

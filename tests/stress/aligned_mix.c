@@ -14,11 +14,13 @@ enum { SIZE_COUNT = sizeof sizes / sizeof *sizes };
 
 static const enum entry aligned_entries[] = {FROM_MEMALIGN, FROM_POSIX_MEMALIGN, FROM_ALIGNED_ALLOC};
 
-static bool may_ask(enum entry entry, size_t alignment) {
+static bool may_ask(enum entry entry, size_t alignment)
+{
     return entry != FROM_POSIX_MEMALIGN || alignment >= sizeof(void *);
 }
 
-TEST(every_alignment_with_every_size_one_by_one) {
+TEST(every_alignment_with_every_size_one_by_one)
+{
     for (size_t exponent = 0; exponent <= MOST_EXPONENT; exponent++) {
         for (size_t i = 0; i < SIZE_COUNT; i++) {
             for (size_t k = 0; k < 3; k++) {
@@ -34,7 +36,8 @@ TEST(every_alignment_with_every_size_one_by_one) {
 }
 
 /* All alive together: no block may lie in the alignment gap of another. */
-TEST(every_size_alive_together_at_each_alignment) {
+TEST(every_size_alive_together_at_each_alignment)
+{
     for (size_t exponent = 0; exponent <= MOST_EXPONENT; exponent++) {
         struct block blocks[SIZE_COUNT][2];
         for (size_t i = 0; i < SIZE_COUNT; i++) {
@@ -48,7 +51,8 @@ TEST(every_size_alive_together_at_each_alignment) {
     }
 }
 
-TEST(memalign_rounds_any_alignment_up) {
+TEST(memalign_rounds_any_alignment_up)
+{
     for (size_t alignment = 0; alignment < 5000; alignment += 7) {
         struct block block;
         CHECK(block_take(&block, FROM_MEMALIGN, alignment, alignment / 3, alignment));
@@ -57,7 +61,8 @@ TEST(memalign_rounds_any_alignment_up) {
 }
 
 /* Many small blocks at one large alignment cost address space, not memory: one page each and the heap's own books. */
-TEST(thousand_small_blocks_at_64_kib_alignment) {
+TEST(thousand_small_blocks_at_64_kib_alignment)
+{
     static struct block blocks[1000];
     for (size_t i = 0; i < 1000; i++)
         CHECK(block_take(&blocks[i], FROM_ALIGNED_ALLOC, 64 * KIB, 1 + i % 100, i));
@@ -66,7 +71,8 @@ TEST(thousand_small_blocks_at_64_kib_alignment) {
 }
 
 /* Resizing forgets the alignment, never the content. */
-static void resize_through_sizes(enum entry entry, size_t alignment, struct dice *dice) {
+static void resize_through_sizes(enum entry entry, size_t alignment, struct dice *dice)
+{
     struct block block;
     CHECK(block_take(&block, entry, alignment, random_request(dice, 64 * KIB), dice_next(dice)));
     for (int i = 0; i < 6; i++)
@@ -74,7 +80,8 @@ static void resize_through_sizes(enum entry entry, size_t alignment, struct dice
     block_release(&block, dice_next(dice));
 }
 
-TEST(aligned_blocks_are_resized) {
+TEST(aligned_blocks_are_resized)
+{
     struct dice dice = dice_new();
     for (size_t round = 0; round < rounds(20, 500); round++) {
         for (size_t exponent = 3; exponent <= MOST_EXPONENT; exponent++)
@@ -83,7 +90,8 @@ TEST(aligned_blocks_are_resized) {
 }
 
 /* Random aligned and plain blocks side by side, as long as they fit. */
-static void *mix(void *argument) {
+static void *mix(void *argument)
+{
     struct dice dice = dice_new();
     struct block blocks[PLACES] = {0};
     for (size_t i = 0; i < *(const size_t *)argument; i++) {
@@ -102,12 +110,14 @@ static void *mix(void *argument) {
     return NULL;
 }
 
-TEST(aligned_and_plain_blocks_mixed) {
+TEST(aligned_and_plain_blocks_mixed)
+{
     size_t operations = rounds(60000, 2000000);
     mix(&operations);
 }
 
-TEST(aligned_and_plain_blocks_mixed_by_four_threads) {
+TEST(aligned_and_plain_blocks_mixed_by_four_threads)
+{
     size_t operations = rounds(20000, 500000);
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++)

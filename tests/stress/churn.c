@@ -20,7 +20,8 @@ enum {
 static struct exchange exchange;
 static const size_t sizes[] = {16, 24, 100, 256, 700, 1024, 3000, 8000, 20000, 70000};
 
-static struct ashlar_stats stats_now(void) {
+static struct ashlar_stats stats_now(void)
+{
     struct ashlar_stats stats;
     CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
     return stats;
@@ -29,7 +30,8 @@ static struct ashlar_stats stats_now(void) {
 static size_t random_size(struct dice *dice) { return sizes[dice_roll(dice, sizeof sizes / sizeof *sizes)]; }
 
 /* Free what others have left at a third of the places. */
-static void inherit(struct dice *dice) {
+static void inherit(struct dice *dice)
+{
     struct block block;
     for (size_t i = dice_roll(dice, 3); i < EXCHANGE_PLACES; i += 3) {
         if (exchange_accept(&exchange, i, &block))
@@ -38,7 +40,8 @@ static void inherit(struct dice *dice) {
 }
 
 /* Allocate, free half, leave the rest to later threads as far as there is room. */
-static void live_and_leave(struct dice *dice) {
+static void live_and_leave(struct dice *dice)
+{
     for (size_t i = 0; i < BLOCKS_PER_LIFE; i++) {
         struct block block;
         CHECK(block_take(&block, (enum entry)dice_roll(dice, ENTRY_COUNT), 64, random_size(dice), dice_next(dice)));
@@ -47,7 +50,8 @@ static void live_and_leave(struct dice *dice) {
     }
 }
 
-static void *short_life(void *argument) {
+static void *short_life(void *argument)
+{
     struct dice dice = dice_new();
     (void)argument;
     live_and_leave(&dice);
@@ -56,7 +60,8 @@ static void *short_life(void *argument) {
 }
 
 /* A thread that never allocates. */
-static void *only_free(void *argument) {
+static void *only_free(void *argument)
+{
     struct dice dice = dice_new();
     (void)argument;
     inherit(&dice);
@@ -64,7 +69,8 @@ static void *only_free(void *argument) {
 }
 
 /* A thread whose one act is to resize what is not its own, and to leave it again. */
-static void *only_resize(void *argument) {
+static void *only_resize(void *argument)
+{
     struct dice dice = dice_new();
     struct block block;
     (void)argument;
@@ -80,7 +86,8 @@ static void *only_resize(void *argument) {
 static void *(*const lives[])(void *) = {short_life, short_life, short_life, only_free, only_resize, short_life};
 
 /* Threads in overlapping lives: number i starts before number i - 8 is waited for. */
-static void live_through(size_t threads) {
+static void live_through(size_t threads)
+{
     pthread_t running[GENERATION_THREADS];
     for (size_t i = 0; i < threads + GENERATION_THREADS; i++) {
         pthread_t *place = &running[i % GENERATION_THREADS];
@@ -91,7 +98,8 @@ static void live_through(size_t threads) {
     }
 }
 
-TEST(twenty_thousand_threads_leave_no_memory_and_no_heaps) {
+TEST(twenty_thousand_threads_leave_no_memory_and_no_heaps)
+{
     const size_t threads = rounds(20000, 1000000);
     const struct ashlar_stats start = stats_now();
     live_through(1000); /* every size, every kind of life: the heap has its working size now */
@@ -118,7 +126,8 @@ TEST(twenty_thousand_threads_leave_no_memory_and_no_heaps) {
 
 static struct block left_behind[BLOCKS_PER_LIFE];
 
-static void *leave_blocks(void *argument) {
+static void *leave_blocks(void *argument)
+{
     struct dice dice = dice_new();
     (void)argument;
     for (size_t i = 0; i < BLOCKS_PER_LIFE; i++)
@@ -126,41 +135,47 @@ static void *leave_blocks(void *argument) {
     return NULL;
 }
 
-static void *resize_blocks(void *argument) {
+static void *resize_blocks(void *argument)
+{
     (void)argument;
     for (size_t i = 0; i < BLOCKS_PER_LIFE; i++)
         CHECK(block_resize(&left_behind[i], left_behind[i].requested * (1 + i % 3), i % 2, i + 1));
     return NULL;
 }
 
-static void *release_blocks(void *argument) {
+static void *release_blocks(void *argument)
+{
     (void)argument;
     for (size_t i = 0; i < BLOCKS_PER_LIFE; i++)
         block_release(&left_behind[i], i);
     return NULL;
 }
 
-static void run_alone(void *(*life)(void *)) {
+static void run_alone(void *(*life)(void *))
+{
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, life, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-TEST(free_after_owner_thread_exit) {
+TEST(free_after_owner_thread_exit)
+{
     for (size_t i = 0; i < rounds(500, 20000); i++) {
         run_alone(leave_blocks);
         release_blocks(NULL);
     }
 }
 
-TEST(free_by_another_thread_after_owner_thread_exit) {
+TEST(free_by_another_thread_after_owner_thread_exit)
+{
     for (size_t i = 0; i < rounds(500, 20000); i++) {
         run_alone(leave_blocks);
         run_alone(release_blocks);
     }
 }
 
-TEST(resize_by_another_thread_after_owner_thread_exit) {
+TEST(resize_by_another_thread_after_owner_thread_exit)
+{
     for (size_t i = 0; i < rounds(500, 20000); i++) {
         run_alone(leave_blocks);
         run_alone(resize_blocks);
@@ -172,13 +187,15 @@ TEST(resize_by_another_thread_after_owner_thread_exit) {
 
 static pthread_barrier_t gate;
 
-static void *leave_at_the_gate(void *argument) {
+static void *leave_at_the_gate(void *argument)
+{
     leave_blocks(argument);
     pthread_barrier_wait(&gate);
     return NULL;
 }
 
-TEST(free_while_owner_thread_exits) {
+TEST(free_while_owner_thread_exits)
+{
     CHECK_EQ(pthread_barrier_init(&gate, NULL, 2), 0);
     for (size_t i = 0; i < rounds(3000, 200000); i++) {
         pthread_t owner;
@@ -189,7 +206,8 @@ TEST(free_while_owner_thread_exits) {
     }
 }
 
-TEST(many_threads_exit_at_once) {
+TEST(many_threads_exit_at_once)
+{
     enum { TOGETHER = 64 };
     for (size_t round = 0; round < rounds(30, 1000); round++) {
         pthread_t threads[TOGETHER];

@@ -16,7 +16,8 @@ static _Alignas(64) unsigned char foreign[256];
 
 static struct block kept; /* what the first call returned */
 
-static void keep(void *start, enum entry origin, size_t alignment, size_t bytes) {
+static void keep(void *start, enum entry origin, size_t alignment, size_t bytes)
+{
     CHECK(start != NULL);
     block_record(&kept, start, origin, alignment, bytes, 1);
 }
@@ -32,7 +33,8 @@ static void first_memalign(void) { keep(memalign(4096, 100), FROM_MEMALIGN, 4096
 static void first_aligned_alloc(void) { keep(aligned_alloc(64, 100), FROM_ALIGNED_ALLOC, 64, 100); }
 static void first_valloc(void) { keep(valloc(100), FROM_VALLOC, 0, 100); }
 static void first_pvalloc(void) { keep(pvalloc(100), FROM_PVALLOC, 0, 100); }
-static void first_posix_memalign(void) {
+static void first_posix_memalign(void)
+{
     void *start = NULL;
     CHECK_EQ(posix_memalign(&start, 256, 100), 0);
     keep(start, FROM_POSIX_MEMALIGN, 256, 100);
@@ -42,11 +44,13 @@ static void first_free_of_null(void) { free(NULL); }
 static void first_free_sized_of_null(void) { free_sized(NULL, 8); }
 static void first_free_aligned_sized_of_null(void) { free_aligned_sized(NULL, 8, 8); }
 static void first_free_of_foreign(void) { free(foreign); }
-static void first_free_of_stack(void) {
+static void first_free_of_stack(void)
+{
     _Alignas(16) unsigned char local[64];
     free(local);
 }
-static void first_realloc_of_foreign(void) {
+static void first_realloc_of_foreign(void)
+{
     errno = 0;
     CHECK(realloc(foreign, 500) == NULL);
     CHECK_EQ(errno, ENOMEM);
@@ -54,11 +58,13 @@ static void first_realloc_of_foreign(void) {
 static void first_usable_size_of_null(void) { CHECK_EQ(malloc_usable_size(NULL), 0); }
 static void first_usable_size_of_foreign(void) { CHECK_EQ(malloc_usable_size(foreign), 0); }
 static void first_purge(void) { ashlar_purge(); }
-static void first_stats_read(void) {
+static void first_stats_read(void)
+{
     struct ashlar_stats stats;
     CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
 }
-static void first_impossible_malloc(void) {
+static void first_impossible_malloc(void)
+{
     errno = 0;
     CHECK(malloc(SIZE_MAX - 64) == NULL);
     CHECK_EQ(errno, ENOMEM);
@@ -77,7 +83,9 @@ struct call {
 };
 
 #define CALL(name)                                                                                                     \
-    { #name, first_##name, false }
+    {                                                                                                                  \
+#name, first_##name, false                                                                                     \
+    }
 static const struct call calls[] = {
     CALL(malloc),
     CALL(malloc_of_nothing),
@@ -110,7 +118,8 @@ static const struct call calls[] = {
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
 
-static void work_as_usual(void) {
+static void work_as_usual(void)
+{
     static _Thread_local struct shelf shelf;
     struct dice dice = dice_new();
     shelf = (struct shelf){.live_limit = 8 * MIB, .largest = MIB};
@@ -123,7 +132,8 @@ static void work_as_usual(void) {
 static const struct call *made;
 
 /* No libc function that might allocate may run before the call: the environment is read by hand. */
-static void make_first_call(int argc, char **argv, char **environment) {
+static void make_first_call(int argc, char **argv, char **environment)
+{
     static const char name[] = "FIRST_CALL=";
     (void)argc, (void)argv;
     for (; *environment; environment++) {
@@ -135,7 +145,8 @@ static void make_first_call(int argc, char **argv, char **environment) {
 }
 __attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **, char **) = make_first_call;
 
-static void first_of_the_process(const void *call) {
+static void first_of_the_process(const void *call)
+{
     char number[24];
     snprintf(number, sizeof number, "%td", (const struct call *)call - calls);
     setenv("FIRST_CALL", number, 1);
@@ -149,7 +160,8 @@ static void first_of_the_process(const void *call) {
 
 /* ---- First of a thread ------------------------------------------------------------------------------------------------ */
 
-static void *first_of_this_thread(void *call) {
+static void *first_of_this_thread(void *call)
+{
     ((const struct call *)call)->make();
     if (kept.start)
         block_release(&kept, 1);
@@ -157,34 +169,40 @@ static void *first_of_this_thread(void *call) {
     return NULL;
 }
 
-static void run_thread(void *(*body)(void *), void *argument) {
+static void run_thread(void *(*body)(void *), void *argument)
+{
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, body, argument), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-static void first_of_a_thread(const void *call) {
+static void first_of_a_thread(const void *call)
+{
     for (int i = 0; i < 4; i++)
         run_thread(first_of_this_thread, (void *)call);
 }
 
 /* The first call gets a block of the main thread. */
-static void *first_is_free(void *block) {
+static void *first_is_free(void *block)
+{
     block_release(block, 1);
     return NULL;
 }
 
-static void *first_is_realloc(void *block) {
+static void *first_is_realloc(void *block)
+{
     CHECK(block_resize(block, 70000, false, 5));
     return NULL;
 }
 
-static void *first_is_usable_size(void *block) {
+static void *first_is_usable_size(void *block)
+{
     block_check(block);
     return NULL;
 }
 
-TEST(first_call_of_a_thread_frees_a_block_of_main) {
+TEST(first_call_of_a_thread_frees_a_block_of_main)
+{
     for (size_t i = 0; i < 2000; i++) {
         struct block block;
         CHECK(block_take(&block, FROM_MALLOC, 0, i * 37 % 100000, i));
@@ -192,7 +210,8 @@ TEST(first_call_of_a_thread_frees_a_block_of_main) {
     }
 }
 
-TEST(first_call_of_a_thread_resizes_a_block_of_main) {
+TEST(first_call_of_a_thread_resizes_a_block_of_main)
+{
     for (size_t i = 0; i < 1000; i++) {
         struct block block;
         CHECK(block_take(&block, FROM_MALLOC, 0, i * 37 % 100000, i));
@@ -204,7 +223,8 @@ TEST(first_call_of_a_thread_resizes_a_block_of_main) {
 
 static pthread_barrier_t gate;
 
-static void *first_together(void *call) {
+static void *first_together(void *call)
+{
     struct block block = {0};
     pthread_barrier_wait(&gate);
     CHECK(block_take(&block, (enum entry)((size_t)call % ENTRY_COUNT), 64, 100, (size_t)call));
@@ -212,7 +232,8 @@ static void *first_together(void *call) {
     return NULL;
 }
 
-TEST(first_calls_of_many_threads_at_once) {
+TEST(first_calls_of_many_threads_at_once)
+{
     enum { TOGETHER = 16 };
     CHECK_EQ(pthread_barrier_init(&gate, NULL, TOGETHER), 0);
     for (size_t round = 0; round < rounds(100, 5000); round++) {
@@ -224,7 +245,8 @@ TEST(first_calls_of_many_threads_at_once) {
     }
 }
 
-TESTS(first_call) {
+TESTS(first_call)
+{
     for (size_t i = 0; i < CALL_COUNT; i++)
         test_add(first_of_the_process, &calls[i], "first_call_of_a_process: %s", calls[i].name);
     for (size_t i = 0; i < CALL_COUNT; i++) {

@@ -25,7 +25,8 @@ static struct sleeper sleepers[THREADS];
 static struct shelf shelves[THREADS];
 static pthread_barrier_t gate;
 
-static void allocate_much(struct sleeper *sleeper) {
+static void allocate_much(struct sleeper *sleeper)
+{
     struct dice dice = dice_new();
     for (size_t i = 0; i < sleeper->count; i++) {
         const size_t bytes = 1 + dice_roll(&dice, sleeper->largest);
@@ -35,7 +36,8 @@ static void allocate_much(struct sleeper *sleeper) {
     }
 }
 
-static void *live_and_sleep(void *argument) {
+static void *live_and_sleep(void *argument)
+{
     const size_t number = (size_t)argument;
     struct sleeper *own = &sleepers[number], *other = &sleepers[(number + own->frees_for) % THREADS];
     struct dice dice = dice_new();
@@ -51,7 +53,8 @@ static void *live_and_sleep(void *argument) {
     return NULL;
 }
 
-static void trim(void) {
+static void trim(void)
+{
     errno = ERRNO_MARK;
 #if TEST_NAMESPACED
     ashlar_purge();
@@ -61,7 +64,8 @@ static void trim(void) {
     CHECK_EQ(errno, ERRNO_MARK);
 }
 
-static void trim_while_threads_sleep(size_t largest, size_t frees_for) {
+static void trim_while_threads_sleep(size_t largest, size_t frees_for)
+{
     pthread_t threads[THREADS];
     memset(sleepers, 0, sizeof sleepers); /* resident before the count begins */
     const size_t base = self_status("VmRSS");

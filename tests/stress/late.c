@@ -19,23 +19,27 @@ struct set {
     struct block blocks[BLOCKS];
 };
 
-static void set_fill(struct set *set, uint64_t generation) {
+static void set_fill(struct set *set, uint64_t generation)
+{
     for (size_t i = 0; i < BLOCKS; i++)
         CHECK(block_take(&set->blocks[i], (enum entry)(i % ENTRY_COUNT), 64, i * i * 60, generation));
 }
 
-static void set_resize(struct set *set) {
+static void set_resize(struct set *set)
+{
     for (size_t i = 0; i < BLOCKS; i++)
         CHECK(block_resize(&set->blocks[i], 1 + i * 1000, i % 2, 3));
 }
 
-static void set_release(struct set *set) {
+static void set_release(struct set *set)
+{
     for (size_t i = 0; i < BLOCKS; i++)
         block_release(&set->blocks[i], i);
 }
 
 /* Everything a program can do at an odd time. */
-static void use_heap(void) {
+static void use_heap(void)
+{
     struct set set;
     set_fill(&set, 9);
     set_resize(&set);
@@ -49,7 +53,8 @@ static pthread_key_t early_key, late_key;
 
 static void run_destructor(void *value);
 
-static void run_preinit(void) {
+static void run_preinit(void)
+{
     set_fill(&from_preinit, 1);
     (void)pthread_key_create(&early_key, run_destructor); /* a lower number than the library's own key */
 }
@@ -58,7 +63,8 @@ __attribute__((section(".preinit_array"), used)) static void (*const preinit)(vo
 __attribute__((constructor(101))) static void run_early_constructor(void) { set_fill(&from_early_constructor, 2); }
 __attribute__((constructor)) static void run_constructor(void) { set_fill(&from_constructor, 3); }
 
-TEST(blocks_from_before_main_are_like_others) {
+TEST(blocks_from_before_main_are_like_others)
+{
     set_resize(&from_preinit);
     set_release(&from_early_constructor);
     set_resize(&from_constructor);
@@ -66,7 +72,8 @@ TEST(blocks_from_before_main_are_like_others) {
     set_release(&from_constructor);
 }
 
-static void *release_blocks_from_before_main(void *argument) {
+static void *release_blocks_from_before_main(void *argument)
+{
     (void)argument;
     set_release(&from_preinit);
     set_resize(&from_early_constructor);
@@ -75,7 +82,8 @@ static void *release_blocks_from_before_main(void *argument) {
     return NULL;
 }
 
-TEST(blocks_from_before_main_are_freed_by_a_thread) {
+TEST(blocks_from_before_main_are_freed_by_a_thread)
+{
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, release_blocks_from_before_main, NULL), 0);
     CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -93,7 +101,8 @@ struct mourner {
 
 static atomic_int destructor_rounds;
 
-static void run_destructor(void *value) {
+static void run_destructor(void *value)
+{
     struct mourner *mourner = value;
     destructor_rounds++;
     use_heap();
@@ -105,7 +114,8 @@ static void run_destructor(void *value) {
     set_release(mourner->inherited);
 }
 
-static void *set_both_keys(void *mourners) {
+static void *set_both_keys(void *mourners)
+{
     struct mourner *two = mourners;
     use_heap();
     CHECK_EQ(pthread_setspecific(two[0].key, &two[0]), 0);
@@ -114,13 +124,15 @@ static void *set_both_keys(void *mourners) {
 }
 
 /* As set_both_keys(), but all that the thread ever does happens in destructors. */
-static void *set_late_key_only(void *mourners) {
+static void *set_late_key_only(void *mourners)
+{
     struct mourner *two = mourners;
     CHECK_EQ(pthread_setspecific(two[1].key, &two[1]), 0);
     return NULL;
 }
 
-static void mourn(void *(*life)(void *), int destructors) {
+static void mourn(void *(*life)(void *), int destructors)
+{
     CHECK_EQ(pthread_key_create(&late_key, run_destructor), 0);
     for (int i = 0; i < (int)rounds(200, 10000); i++) {
         struct set sets[2];
@@ -146,18 +158,21 @@ TEST(a_thread_uses_the_heap_first_in_its_destructors) { mourn(set_late_key_only,
 int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *library);
 extern void *__dso_handle;
 
-static void destroy_object(void *set) {
+static void destroy_object(void *set)
+{
     set_release(set);
     use_heap();
 }
 
-static void *own_an_object(void *set) {
+static void *own_an_object(void *set)
+{
     CHECK_EQ(__cxa_thread_atexit_impl(destroy_object, set, &__dso_handle), 0);
     set_fill(set, 4);
     return NULL;
 }
 
-TEST(thread_local_objects_use_the_heap_as_they_die) {
+TEST(thread_local_objects_use_the_heap_as_they_die)
+{
     for (int i = 0; i < 500; i++) {
         static struct set set;
         pthread_t thread;
@@ -170,7 +185,8 @@ TEST(thread_local_objects_use_the_heap_as_they_die) {
 
 static atomic_bool is_cancelled, has_worked;
 
-static void *work_while_cancelled(void *argument) {
+static void *work_while_cancelled(void *argument)
+{
     (void)argument;
     while (!is_cancelled)
         sched_yield();
@@ -180,7 +196,8 @@ static void *work_while_cancelled(void *argument) {
     return NULL;
 }
 
-TEST(no_call_is_a_cancellation_point) {
+TEST(no_call_is_a_cancellation_point)
+{
     for (int i = 0; i < 200; i++) {
         pthread_t thread;
         void *result = NULL;
@@ -202,13 +219,15 @@ static bool exits_by_plan; /* in a child of a test below, and not where the harn
 /* Exit status of the children below: shows that the last handler of all was reached. */
 enum { REACHED_THE_END = 42 };
 
-static void use_heap_at_exit(void) {
+static void use_heap_at_exit(void)
+{
     use_heap();
     set_resize(&until_exit);
 }
 
 /* Runs after all that atexit() registered in main. */
-__attribute__((destructor(101))) static void run_destructor_of_program(void) {
+__attribute__((destructor(101))) static void run_destructor_of_program(void)
+{
     if (!exits_by_plan)
         return;
     set_release(&until_exit);
@@ -216,14 +235,17 @@ __attribute__((destructor(101))) static void run_destructor_of_program(void) {
     _exit(REACHED_THE_END);
 }
 
-static void plan_exit(void) {
+static void plan_exit(void)
+{
     exits_by_plan = true;
     set_fill(&until_exit, 7);
     CHECK_EQ(atexit(use_heap_at_exit), 0);
 }
 
-TEST(exit_handlers_and_destructors_use_the_heap) {
-    EXITS(REACHED_THE_END) {
+TEST(exit_handlers_and_destructors_use_the_heap)
+{
+    EXITS(REACHED_THE_END)
+    {
         plan_exit();
         exit(0);
     }
@@ -231,14 +253,16 @@ TEST(exit_handlers_and_destructors_use_the_heap) {
 
 static atomic_bool keeps_working;
 
-static void *work_for_ever(void *argument) {
+static void *work_for_ever(void *argument)
+{
     (void)argument;
     while (keeps_working)
         use_heap();
     return NULL;
 }
 
-static void start_workers(size_t count) {
+static void start_workers(size_t count)
+{
     keeps_working = true;
     for (size_t i = 0; i < count; i++) {
         pthread_t thread;
@@ -246,9 +270,11 @@ static void start_workers(size_t count) {
     }
 }
 
-TEST(main_exits_while_threads_allocate) {
+TEST(main_exits_while_threads_allocate)
+{
     for (size_t i = 0; i < rounds(40, 2000); i++) {
-        EXITS(REACHED_THE_END) {
+        EXITS(REACHED_THE_END)
+        {
             start_workers(3);
             plan_exit();
             exit(0);
@@ -258,7 +284,8 @@ TEST(main_exits_while_threads_allocate) {
 
 static pthread_t main_thread;
 
-static void *outlive_main(void *set) {
+static void *outlive_main(void *set)
+{
     CHECK_EQ(pthread_join(main_thread, NULL), 0);
     set_resize(set);
     set_release(set);
@@ -266,9 +293,11 @@ static void *outlive_main(void *set) {
     exit(0);
 }
 
-TEST(main_leaves_by_pthread_exit_and_a_thread_goes_on) {
+TEST(main_leaves_by_pthread_exit_and_a_thread_goes_on)
+{
     for (size_t i = 0; i < rounds(40, 2000); i++) {
-        EXITS(REACHED_THE_END) {
+        EXITS(REACHED_THE_END)
+        {
             static struct set set;
             pthread_t thread;
             main_thread = pthread_self();
@@ -281,8 +310,10 @@ TEST(main_leaves_by_pthread_exit_and_a_thread_goes_on) {
 }
 
 /* The last thread to end ends the process: exit handlers then run in a thread whose destructors have run. */
-TEST(the_last_thread_returns_and_exit_handlers_run) {
-    EXITS(REACHED_THE_END) {
+TEST(the_last_thread_returns_and_exit_handlers_run)
+{
+    EXITS(REACHED_THE_END)
+    {
         pthread_t thread;
         plan_exit();
         keeps_working = false;

@@ -21,22 +21,26 @@ struct chain {
     uint64_t key;
 };
 
-static size_t next_offset(size_t offset) {
+static size_t next_offset(size_t offset)
+{
     return offset < DENSE_BYTES ? offset + 1 : (offset & ~(size_t)(STRIDE - 1)) + STRIDE;
 }
 
-static unsigned char chain_byte(const struct chain *chain, size_t offset) {
+static unsigned char chain_byte(const struct chain *chain, size_t offset)
+{
     return (unsigned char)content_word(offset, chain->key);
 }
 
-static void chain_write(struct chain *chain, size_t from, size_t to) {
+static void chain_write(struct chain *chain, size_t from, size_t to)
+{
     if (from > DENSE_BYTES)
         from = (from + STRIDE - 1) & ~(size_t)(STRIDE - 1);
     for (size_t offset = from; offset < to; offset = next_offset(offset))
         chain->start[offset] = chain_byte(chain, offset);
 }
 
-static void chain_check(const struct chain *chain, size_t bytes) {
+static void chain_check(const struct chain *chain, size_t bytes)
+{
     for (size_t offset = 0; offset < bytes; offset = next_offset(offset)) {
         if (chain->start[offset] != chain_byte(chain, offset))
             VIOLATION("chain of %zu bytes at %p lost its content at offset %zu", chain->bytes, (void *)chain->start,
@@ -45,7 +49,8 @@ static void chain_check(const struct chain *chain, size_t bytes) {
 }
 
 /* Make the chain `bytes` long, not 0. */
-static void chain_resize(struct chain *chain, size_t bytes) {
+static void chain_resize(struct chain *chain, size_t bytes)
+{
     const size_t kept = chain->bytes < bytes ? chain->bytes : bytes;
     const size_t before = chain->bytes;
     chain->start = realloc(chain->start, bytes);
@@ -58,7 +63,8 @@ static void chain_resize(struct chain *chain, size_t bytes) {
         chain_write(chain, before, bytes);
 }
 
-static void chain_end(struct chain *chain) {
+static void chain_end(struct chain *chain)
+{
     chain_check(chain, chain->bytes);
     free(chain->start);
     *chain = (struct chain){0};
@@ -66,7 +72,8 @@ static void chain_end(struct chain *chain) {
 
 /* ---- One chain ------------------------------------------------------------------------------------------------------ */
 
-TEST(doubling_to_256_mib_and_back) {
+TEST(doubling_to_256_mib_and_back)
+{
     struct chain chain = {.key = test_random()};
     for (size_t bytes = 1; bytes <= 256 * (size_t)MIB; bytes *= 2)
         chain_resize(&chain, bytes);
@@ -75,7 +82,8 @@ TEST(doubling_to_256_mib_and_back) {
     chain_end(&chain);
 }
 
-TEST(growing_by_half_to_200_mib_beside_other_blocks) {
+TEST(growing_by_half_to_200_mib_beside_other_blocks)
+{
     struct chain chain = {.key = test_random()}, wall = {.key = test_random()};
     for (size_t bytes = 16; bytes <= 200 * (size_t)MIB; bytes += bytes / 2) {
         chain_resize(&chain, bytes);
@@ -85,7 +93,8 @@ TEST(growing_by_half_to_200_mib_beside_other_blocks) {
     chain_end(&wall);
 }
 
-TEST(every_size_up_to_3000_and_back) {
+TEST(every_size_up_to_3000_and_back)
+{
     struct chain chain = {.key = test_random()};
     for (size_t bytes = 1; bytes <= 3000; bytes++)
         chain_resize(&chain, bytes);
@@ -94,7 +103,8 @@ TEST(every_size_up_to_3000_and_back) {
     chain_end(&chain);
 }
 
-static void climb_and_descend(size_t step, size_t top) {
+static void climb_and_descend(size_t step, size_t top)
+{
     struct chain chain = {.key = test_random()};
     for (size_t bytes = step; bytes <= top; bytes += step)
         chain_resize(&chain, bytes);
@@ -112,7 +122,8 @@ TEST(steps_of_one_mib_to_100_mib_and_back) { climb_and_descend(MIB, 100 * MIB); 
 /* ---- Several chains in turn ------------------------------------------------------------------------------------------ */
 
 /* A new length: near the old one, a multiple or a fraction of it, or anything. */
-static size_t next_length(struct dice *dice, size_t bytes, size_t top) {
+static size_t next_length(struct dice *dice, size_t bytes, size_t top)
+{
     size_t next;
     switch (dice_roll(dice, 5)) {
     case 0:
@@ -133,7 +144,8 @@ static size_t next_length(struct dice *dice, size_t bytes, size_t top) {
     return next == 0 ? 1 : next > top ? top : next;
 }
 
-static void run_chains(struct chain *chains, struct dice *dice, size_t top, size_t steps) {
+static void run_chains(struct chain *chains, struct dice *dice, size_t top, size_t steps)
+{
     for (size_t i = 0; i < steps; i++) {
         struct chain *chain = &chains[dice_roll(dice, CHAINS)];
         chain_resize(chain, next_length(dice, chain->bytes, top));
@@ -142,7 +154,8 @@ static void run_chains(struct chain *chains, struct dice *dice, size_t top, size
     }
 }
 
-static void begin_and_run_chains(size_t top, size_t steps) {
+static void begin_and_run_chains(size_t top, size_t steps)
+{
     struct chain chains[CHAINS] = {0};
     struct dice dice = dice_new();
     for (size_t i = 0; i < CHAINS; i++)
@@ -162,14 +175,16 @@ TEST(random_steps_up_to_48_mib) { begin_and_run_chains(48 * MIB, rounds(1500, 40
 
 static struct chain relay[CHAINS];
 
-static void *next_runner(void *argument) {
+static void *next_runner(void *argument)
+{
     struct dice dice = dice_new();
     (void)argument;
     run_chains(relay, &dice, 64 * KIB, 50);
     return NULL;
 }
 
-TEST(chains_pass_through_threads_that_exit) {
+TEST(chains_pass_through_threads_that_exit)
+{
     for (size_t i = 0; i < rounds(1500, 50000); i++) {
         pthread_t thread;
         CHECK_EQ(pthread_create(&thread, NULL, next_runner, NULL), 0);
@@ -179,13 +194,15 @@ TEST(chains_pass_through_threads_that_exit) {
         chain_end(&relay[i]);
 }
 
-static void *own_chains(void *argument) {
+static void *own_chains(void *argument)
+{
     (void)argument;
     begin_and_run_chains(MIB, rounds(2500, 100000));
     return NULL;
 }
 
-TEST(four_threads_with_chains_of_their_own) {
+TEST(four_threads_with_chains_of_their_own)
+{
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, own_chains, NULL), 0);

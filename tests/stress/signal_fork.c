@@ -26,7 +26,8 @@ static volatile sig_atomic_t in_child;
 static volatile sig_atomic_t children;
 
 /* a): the handler may stand inside malloc, so only new blocks are touched. */
-static void __attribute__((noreturn)) allocate_in_handler(void) {
+static void __attribute__((noreturn)) allocate_in_handler(void)
+{
     struct block blocks[8] = {0};
     for (size_t i = 0; i < 8; i++)
         CHECK(block_take(&blocks[i], FROM_CALLOC, 0, (size_t)24 << (2 * i), i));
@@ -37,7 +38,8 @@ static void __attribute__((noreturn)) allocate_in_handler(void) {
     _exit(0);
 }
 
-static void wait_for(pid_t child) {
+static void wait_for(pid_t child)
+{
     int status = 0;
     CHECK(child > 0);
     while (waitpid(child, &status, 0) < 0)
@@ -46,7 +48,8 @@ static void wait_for(pid_t child) {
         VIOLATION("child %d ended by signal %d with status %d", (int)child, WTERMSIG(status), WEXITSTATUS(status));
 }
 
-static void fork_in_handler(int number) {
+static void fork_in_handler(int number)
+{
     const int saved = errno;
     (void)number;
     const pid_t child = fork();
@@ -63,19 +66,22 @@ static void fork_in_handler(int number) {
 }
 
 /* b): the interrupted operation has ended. Everything is still there, and the heap works. Does not return. */
-static void __attribute__((noreturn)) go_on_as_child(void) {
+static void __attribute__((noreturn)) go_on_as_child(void)
+{
     shelf_check(&shelf);
     shelf_steps(&shelf, &dice, 300);
     shelf_clear(&shelf, &dice);
     _exit(0);
 }
 
-static void run_timer(long microseconds) {
+static void run_timer(long microseconds)
+{
     const struct itimerval timer = {{0, microseconds}, {0, microseconds}};
     CHECK_EQ(setitimer(ITIMER_PROF, &timer, NULL), 0); /* a child does not inherit it */
 }
 
-static void operate_under_timer(size_t largest, size_t live_limit, bool stays_in_handler, int forks) {
+static void operate_under_timer(size_t largest, size_t live_limit, bool stays_in_handler, int forks)
+{
     struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
     CHECK_EQ(sigaction(SIGPROF, &action, NULL), 0);
     child_stays_in_handler = stays_in_handler;
@@ -94,18 +100,22 @@ static void operate_under_timer(size_t largest, size_t live_limit, bool stays_in
     shelf_clear(&shelf, &dice);
 }
 
-TEST(child_goes_on_with_the_interrupted_small_operation) {
-    operate_under_timer(KIB, MIB, false, (int)rounds(300, 10000));
+TEST(child_goes_on_with_the_interrupted_small_operation)
+{
+    operate_under_timer(KIB, MIB, false, (int)rounds(150, 10000));
 }
 
-TEST(child_goes_on_with_the_interrupted_operation_of_any_size) {
-    operate_under_timer(2 * MIB, 16 * MIB, false, (int)rounds(300, 10000));
+TEST(child_goes_on_with_the_interrupted_operation_of_any_size)
+{
+    operate_under_timer(2 * MIB, 16 * MIB, false, (int)rounds(150, 10000));
 }
 
-TEST(child_allocates_inside_the_handler_of_a_small_operation) {
-    operate_under_timer(KIB, MIB, true, (int)rounds(300, 10000));
+TEST(child_allocates_inside_the_handler_of_a_small_operation)
+{
+    operate_under_timer(KIB, MIB, true, (int)rounds(150, 10000));
 }
 
-TEST(child_allocates_inside_the_handler_of_an_operation_of_any_size) {
-    operate_under_timer(2 * MIB, 16 * MIB, true, (int)rounds(300, 10000));
+TEST(child_allocates_inside_the_handler_of_an_operation_of_any_size)
+{
+    operate_under_timer(2 * MIB, 16 * MIB, true, (int)rounds(150, 10000));
 }

@@ -24,7 +24,8 @@ static struct worker workers[MOST_THREADS];
 static struct exchange exchange;
 
 /* Give one block of the shelf to whoever comes. */
-static void give(struct worker *worker) {
+static void give(struct worker *worker)
+{
     struct block *block = &worker->shelf.places[dice_roll(&worker->dice, SHELF_PLACES)];
     const size_t usable = block->usable;
     if (block->start && exchange_offer(&exchange, dice_roll(&worker->dice, EXCHANGE_PLACES), block))
@@ -32,7 +33,8 @@ static void give(struct worker *worker) {
 }
 
 /* Take a stranger's block: keep it if there is a place for it, else free it. */
-static void receive(struct worker *worker) {
+static void receive(struct worker *worker)
+{
     struct block block;
     struct block *place = &worker->shelf.places[dice_roll(&worker->dice, SHELF_PLACES)];
     if (!exchange_accept(&exchange, dice_roll(&worker->dice, EXCHANGE_PLACES), &block))
@@ -47,7 +49,8 @@ static void receive(struct worker *worker) {
     }
 }
 
-static void *work(void *argument) {
+static void *work(void *argument)
+{
     struct worker *worker = argument;
     for (size_t i = 0; i < worker->operations; i++) {
         shelf_step(&worker->shelf, &worker->dice);
@@ -63,7 +66,8 @@ static void *work(void *argument) {
 }
 
 /* Run `count` workers made like `model`, then check and free in this thread all that they leave behind. */
-static void run_workers(size_t count, struct worker model) {
+static void run_workers(size_t count, struct worker model)
+{
     for (size_t i = 0; i < count; i++) {
         workers[i] = model;
         workers[i].dice = dice_new();
@@ -78,23 +82,27 @@ static void run_workers(size_t count, struct worker model) {
     exchange_clear(&exchange);
 }
 
-TEST(small_blocks_cross_between_four_threads) {
+TEST(small_blocks_cross_between_four_threads)
+{
     run_workers(4, (struct worker){.shelf = {.live_limit = 16 * MIB, .largest = 1 * KIB},
                                    .operations = rounds(400000, 20000000)});
 }
 
-TEST(blocks_of_all_sizes_cross_between_four_threads) {
+TEST(blocks_of_all_sizes_cross_between_four_threads)
+{
     run_workers(
         4, (struct worker){.shelf = {.live_limit = 48 * MIB, .largest = 4 * MIB}, .operations = rounds(15000, 800000)});
 }
 
-TEST(blocks_cross_while_threads_purge) {
+TEST(blocks_cross_while_threads_purge)
+{
     run_workers(4, (struct worker){.shelf = {.live_limit = 16 * MIB, .largest = 256 * KIB},
                                    .operations = rounds(30000, 1000000),
                                    .purge_once_in = 200});
 }
 
-TEST(blocks_cross_between_more_threads_than_processors) {
+TEST(blocks_cross_between_more_threads_than_processors)
+{
     run_workers(MOST_THREADS, (struct worker){.shelf = {.live_limit = 4 * MIB, .largest = 64 * KIB},
                                               .operations = rounds(10000, 400000)});
 }

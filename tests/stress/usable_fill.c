@@ -8,7 +8,8 @@ enum { ROW_BLOCKS = 3000 };
 
 static struct block row[ROW_BLOCKS];
 
-static void check_and_release_row(size_t count, struct dice *dice) {
+static void check_and_release_row(size_t count, struct dice *dice)
+{
     for (size_t i = 0; i < count; i++)
         block_check(&row[i]);
     for (size_t i = 0; i < count; i++)
@@ -16,12 +17,14 @@ static void check_and_release_row(size_t count, struct dice *dice) {
 }
 
 /* Fill with the byte that the free lists like least, and ask for the size again after every write. */
-static void fill_with_ones(const struct block *block) {
+static void fill_with_ones(const struct block *block)
+{
     memset(block->start, 0xff, block->usable);
     CHECK_EQ(malloc_usable_size(block->start), block->usable);
 }
 
-TEST(every_small_size_filled_to_its_end) {
+TEST(every_small_size_filled_to_its_end)
+{
     struct dice dice = dice_new();
     for (size_t first = 0; first < 12 * KIB; first += ROW_BLOCKS) {
         for (size_t i = 0; i < ROW_BLOCKS; i++)
@@ -30,7 +33,8 @@ TEST(every_small_size_filled_to_its_end) {
     }
 }
 
-TEST(neighbours_of_one_size_filled_to_their_ends) {
+TEST(neighbours_of_one_size_filled_to_their_ends)
+{
     static const size_t sizes[] = {0, 1, 16, 24, 40, 72, 120, 255, 500, 1000, 1025, 2000, 4000, 5000, 9000, 20000};
     struct dice dice = dice_new();
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
@@ -40,7 +44,8 @@ TEST(neighbours_of_one_size_filled_to_their_ends) {
     }
 }
 
-TEST(large_and_huge_blocks_filled_to_their_ends) {
+TEST(large_and_huge_blocks_filled_to_their_ends)
+{
     struct dice dice = dice_new();
     for (size_t i = 0; i < 60; i++)
         CHECK(block_take(&row[i], FROM_MALLOC, 0, random_request(&dice, 8 * MIB) + 64 * KIB, dice_next(&dice)));
@@ -49,7 +54,8 @@ TEST(large_and_huge_blocks_filled_to_their_ends) {
     check_and_release_row(64, &dice);
 }
 
-TEST(blocks_of_every_entry_point_filled_to_their_ends) {
+TEST(blocks_of_every_entry_point_filled_to_their_ends)
+{
     struct dice dice = dice_new();
     for (size_t i = 0; i < ROW_BLOCKS; i++) {
         const enum entry entry = (enum entry)(i % ENTRY_COUNT);
@@ -60,7 +66,8 @@ TEST(blocks_of_every_entry_point_filled_to_their_ends) {
 }
 
 /* What a program leaves behind in a block must not matter to the heap. */
-TEST(blocks_full_of_ones_are_freed_and_taken_again) {
+TEST(blocks_full_of_ones_are_freed_and_taken_again)
+{
     struct dice dice = dice_new();
     for (size_t round = 0; round < 20; round++) {
         for (size_t i = 0; i < ROW_BLOCKS; i++) {
@@ -72,7 +79,8 @@ TEST(blocks_full_of_ones_are_freed_and_taken_again) {
     }
 }
 
-TEST(resizing_to_the_usable_size_never_moves) {
+TEST(resizing_to_the_usable_size_never_moves)
+{
     struct dice dice = dice_new();
     for (size_t i = 0; i < 20000; i++) {
         struct block block;

@@ -2,8 +2,8 @@
  *
  *     peak PROGRAM [ARGUMENT]...            prints "RESIDENT ADDRESSES"
  *
- * The kernel is asked at the program's exit, while its memory is still there: what wait4 tells begins at the peak of the
- * process that started it, and would hide a small program behind its launcher. */
+ * The kernel is asked at the program's exit, while its memory is still there: what wait4 tells begins at the peak of
+ * the process that started it, and would hide a small program behind its launcher. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void fail(const char *what) {
+static void fail(const char *what)
+{
     perror(what);
     exit(125);
 }
 
-static void become(char **command) {
+static void become(char **command)
+{
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         fail("ptrace");
     execv(command[0], command);
@@ -26,7 +28,8 @@ static void become(char **command) {
 }
 
 /* A line "NAME: N kB" of the process's status. */
-static long status_of(pid_t process, const char *name) {
+static long status_of(pid_t process, const char *name)
+{
     char path[64], line[256];
     snprintf(path, sizeof path, "/proc/%d/status", process);
     FILE *const status = fopen(path, "r");
@@ -41,7 +44,8 @@ static long status_of(pid_t process, const char *name) {
 }
 
 /* Let `process` run to its exit, passing on its signals. */
-static void run_to_exit(pid_t process) {
+static void run_to_exit(pid_t process)
+{
     int status;
     if (waitpid(process, &status, 0) != process || !WIFSTOPPED(status))
         fail("waitpid");
@@ -55,7 +59,8 @@ static void run_to_exit(pid_t process) {
     }
 }
 
-int main(int count, char **arguments) {
+int main(int count, char **arguments)
+{
     (void)count;
     const pid_t process = fork();
     if (process == 0)

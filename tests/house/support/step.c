@@ -5,8 +5,8 @@
  *   step --fork, exec itself with LD_PRELOAD--> child: warms up, stops; calls malloc and free; stops; ...
  *     `-- steps the child, one instruction at a time, and counts from the entry of a function to its return
  *
- * The child warms its lists, so every call of a round is a hot one: the list of the size is not empty, and the slab does
- * not become empty. */
+ * The child warms its lists, so every call of a round is a hot one: the list of the size is not empty, and the slab
+ * does not become empty. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,9 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCKS = 64, LARGEST = 1024, STEPS_MAX = 10000 };
+enum { BLOCKS = 64, LARGEST = 1024, TAKES_MAX = 10000 };
 
-static void fail(const char *what) {
+static void fail(const char *what)
+{
     perror(what);
     exit(125);
 }
@@ -28,16 +29,30 @@ static void fail(const char *what) {
 
 static void *warm_block[BLOCKS];
 
-/* Leave half of the blocks of a size free, on the list, and half of them in use. */
-static void warm(size_t bytes) {
+/* Whether `block` is one of those that warm() frees. */
+static int was_freed(const void *block)
+{
+    for (int i = 0; i < BLOCKS; i += 2)
+        if (block == warm_block[i])
+            return 1;
+    return 0;
+}
+
+/* Leave half of the blocks of a size in use and half of them free, and take blocks until one of the freed comes back:
+ * the others are on the list behind it. */
+static void warm(size_t bytes)
+{
     for (int i = 0; i < BLOCKS; i++)
         warm_block[i] = malloc(bytes);
     for (int i = 0; i < BLOCKS; i += 2)
         free(warm_block[i]);
+    for (int i = 0; i < TAKES_MAX && !was_freed(malloc(bytes)); i++)
+        ;
 }
 
 /* Tell the tracer where the functions are, then stop before and after every pair of calls. */
-static int run_child(void) {
+static int run_child(void)
+{
     void *(*volatile take)(size_t) = malloc;
     void (*volatile give)(void *) = free;
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
@@ -60,7 +75,8 @@ struct counted {
     int most; /* instructions of its longest call */
 };
 
-static uintptr_t instruction_pointer(pid_t child, uintptr_t *stack) {
+static uintptr_t instruction_pointer(pid_t child, uintptr_t *stack)
+{
     struct user_regs_struct registers;
     if (ptrace(PTRACE_GETREGS, child, NULL, &registers) != 0)
         fail("ptrace: registers");
@@ -69,7 +85,8 @@ static uintptr_t instruction_pointer(pid_t child, uintptr_t *stack) {
 }
 
 /* Step until the child stops by itself; it does so when it executes `raise`. Calls of `functions` are counted. */
-static void step_to_stop(pid_t child, struct counted *functions) {
+static void step_to_stop(pid_t child, struct counted *functions)
+{
     struct counted *inside = NULL;
     uintptr_t return_address = 0, stack;
     int steps = 0;
@@ -97,13 +114,15 @@ static void step_to_stop(pid_t child, struct counted *functions) {
 }
 
 /* Let the child run on to its next stop. returns: 0 when it has exited. */
-static int run_to_stop(pid_t child) {
+static int run_to_stop(pid_t child)
+{
     int status;
     ptrace(PTRACE_CONT, child, NULL, NULL);
     return waitpid(child, &status, 0) == child && WIFSTOPPED(status);
 }
 
-static pid_t start_child(const char *library, FILE **output) {
+static pid_t start_child(const char *library, FILE **output)
+{
     int ends[2];
     if (pipe(ends) != 0)
         fail("pipe");
@@ -119,7 +138,8 @@ static pid_t start_child(const char *library, FILE **output) {
     return child;
 }
 
-int main(int count, char **arguments) {
+int main(int count, char **arguments)
+{
     if (count == 2 && strcmp(arguments[1], "--child") == 0)
         return run_child();
     if (count != 2)

@@ -50,7 +50,7 @@ git gc -q --aggressive --prune=now
 git repack -q -a -d -f --depth=20 --window=20
 git count-objects -v | grep -E '^(count|in-pack|packs|garbage)'
 git fsck --full --strict
-git rev-parse HEAD HEAD^{tree} v1
+git rev-parse HEAD "HEAD^{tree}" v1
 git diff --stat v1~100 v1 | tail -n 1
 git log -p --all | git patch-id | wc -l
 git archive v1 | sha256sum | cut -c1-16

@@ -2,7 +2,6 @@
 # memcached with four threads on a unix socket; four clients set, read back, count, compare and delete.
 
 limits=; [ "$(id -u)" = 0 ] && limits='-u root'
-# shellcheck disable=SC2086
 memcached $limits -s "$PWD/memcached.sock" -m 128 -t 4 -c 100 -v 2>memcached.log &
 server=$!
 trap 'kill $server 2>/dev/null || true; wait' EXIT

@@ -42,7 +42,6 @@ for name in sorted(recorded - passed):
 PYTHON
 
 # Modules that failed as a whole, for example by a crash, have no passed tests in the XML.
-# shellcheck disable=SC2086
 /usr/bin/python3 -m test -j2 --timeout 200 --tempdir "$TMPDIR" --junit-xml "$PWD/tests.xml" -x $exclude >log.txt 2>&1 ||
     sed -n '/tests\? failed/,/^$/p' log.txt | sed 's/^/note: /'
 /usr/bin/python3 passed.py tests.xml "$RECORD/passed.txt"

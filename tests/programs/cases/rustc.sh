@@ -74,7 +74,6 @@ fn main() {
 }
 RUST
 for level in '0 -g' 3; do
-    # shellcheck disable=SC2086
     rustc --edition 2021 -C opt-level=$level -C codegen-units=2 -o work work.rs
     ./work 2>/dev/null
 done

@@ -3,7 +3,6 @@
 
 for kind in ed25519 ecdsa rsa; do
     bits=; [ "$kind" = rsa ] && bits='-b 2048'
-    # shellcheck disable=SC2086
     ssh-keygen -q -t "$kind" $bits -N "secret $kind" -C "$kind@example.org" -f "key_$kind"
     ssh-keygen -l -f "key_$kind.pub" | sed -E 's|SHA256:[A-Za-z0-9+/]{43}|FINGERPRINT|'
     ssh-keygen -y -P "secret $kind" -f "key_$kind" >derived.pub

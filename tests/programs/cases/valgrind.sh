@@ -31,3 +31,12 @@ v() { valgrind --log-file="$PWD/log.txt" --leak-check=full --show-leak-kinds=def
 v ./work
 v --error-exitcode=9 ./work wrong
 v --tool=memcheck /bin/ls / | grep -E 'status|ERROR'
+
+echo '== on Ashlar, inside valgrind'
+q() { valgrind -q --log-file="$PWD/log.txt" "$@" || echo "status $?"; }
+q --tool=none ./work
+q --tool=cachegrind --cachegrind-out-file=cachegrind.txt ./work
+q --tool=massif --massif-out-file=massif.txt ./work
+q --soname-synonyms=somalloc=nouserintercepts ./work
+q --tool=helgrind /usr/bin/sort --parallel=2 -n work.c | sed -n '$='
+grep -c '^snapshot=' massif.txt | sed 's/^[1-9].*/massif: some snapshots/'

@@ -1,0 +1,256 @@
+/* slab.c: slabs of every class, cut on a plain piece of memory that stands for the heap range. No kernel, no heap: this
+ * floor only needs a base, a table and two secrets. */
+#include "test.h"
+
+#include <string.h>
+
+#include "slab/slab.h"
+
+enum { GRANULES = 8, FIRST = 1 };
+
+static _Alignas(1 << GRANULE_SHIFT) char range[GRANULES << GRANULE_SHIFT];
+static _Alignas(64) char table[GRANULES << LINE_SHIFT];
+
+static struct slab *start(int class) {
+    page_ground.base = (uintptr_t)range;
+    page_ground.table = table;
+    page_ground.link_secret = test_random();
+    page_ground.key_secret = test_random() | 1;
+    store_relaxed(&page_ground.end16, sizeof range >> 4);
+    return slab_start((granule_index){FIRST}, (class_id){(uint8_t)class});
+}
+
+/* `step` blocks at a time until the slab is fully carved. returns: how many. */
+static uint32_t carve_all(struct slab *slab, size_t bytes) {
+    uint32_t carved = 0;
+
+    while (!slab_is_fully_carved(slab)) {
+        uint32_t count = 0;
+        const struct block *const first = slab_carve(slab, bytes, &count);
+        CHECK_EQ((uintptr_t)first, slab_address(slab) + (size_t)carved * slab->block_bytes);
+        carved += count;
+    }
+    return carved;
+}
+
+/* Give block `number` back, as its owner. */
+static struct block *give(struct slab *slab, uint32_t number) {
+    struct block *const block = slab_block(slab, number);
+
+    block->key = slab_key(block);
+    block->link = slab_link(slab->freed);
+    slab->freed = block;
+    slab->needed--;
+    return block;
+}
+
+/* ---- Arithmetic, for every offset --------------------------------------------------------------------------------- */
+
+TEST(every_offset_in_every_slab_is_a_start_exactly_when_division_says_so) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        const struct slab *const slab = start(class);
+        for (size_t offset = 0; offset < slab_bytes(slab); offset++)
+            CHECK_EQ(slab_is_start(slab, offset), offset % slab->block_bytes == 0);
+    }
+}
+
+TEST(every_offset_in_every_slab_has_the_number_that_division_says) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        const struct slab *const slab = start(class);
+        for (size_t offset = 0; offset <= slab_bytes(slab); offset++)
+            CHECK_EQ(slab_block_number(slab, offset), offset / slab->block_bytes);
+    }
+}
+
+TEST(only_carved_blocks_are_blocks) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        struct slab *const slab = start(class);
+        uint32_t count = 0;
+        CHECK(!slab_has_block(slab, slab_address(slab)));
+        (void)slab_carve(slab, 1, &count);
+        CHECK_EQ(count, 1);
+        CHECK(slab_has_block(slab, slab_address(slab)));
+        CHECK(!slab_has_block(slab, slab_address(slab) + 1));
+        CHECK(!slab_has_block(slab, slab_address(slab) + slab->block_bytes));
+        CHECK(!slab_has_block(slab, slab_address(slab) - slab->block_bytes));
+    }
+}
+
+/* ---- Start and end ------------------------------------------------------------------------------------------------ */
+
+TEST(every_line_of_a_slab_leads_to_its_first) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        struct slab *const slab = start(class);
+        for (uint32_t i = 0; i < slab->line.granules; i++)
+            CHECK_EQ(slab_of_line(page_line_at((granule_index){FIRST + i})), slab);
+        CHECK_EQ(slab->line.kind, GRANULE_SLAB);
+        CHECK_EQ(slab_end(slab).n, class_table[class].granules);
+        for (uint32_t i = 0; i < GRANULES; i++)
+            CHECK_EQ(((struct line *)page_line_at((granule_index){i}))->kind, GRANULE_NONE);
+    }
+}
+
+TEST(an_ended_slab_is_nobodys_and_looks_like_no_large_block) {
+    struct slab *const slab = start(0);
+
+    store_relaxed(&slab->line.owner, 12345);
+    slab->previous.i = 7;
+    slab->inbox_next.i = 7;
+    store_relaxed(&slab->remote, 99);
+    (void)slab_end(slab);
+    CHECK_EQ(load_relaxed(&slab->line.owner), LINE_NOBODY);
+    CHECK_EQ(load_relaxed(&slab->remote), 0);
+    CHECK_EQ(*(uint64_t *)(void *)((char *)slab + 48), 0); /* heap/own.h: the size of the large block that was here */
+}
+
+/* ---- Carving ------------------------------------------------------------------------------------------------------ */
+
+TEST(carving_hands_out_every_block_once_in_order) {
+    const size_t steps[] = {1, 100, 4096, 16384, 65536, SIZE_MAX};
+
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+            struct slab *const slab = start(class);
+            CHECK_EQ(carve_all(slab, steps[i]), class_table[class].capacity);
+            CHECK_EQ(slab_used(slab), class_table[class].capacity);
+            CHECK_EQ(slab->carved, (uint32_t)class_table[class].capacity * class_table[class].bytes);
+            CHECK_EQ(slab_carved_blocks(slab), class_table[class].capacity);
+        }
+}
+
+TEST(carved_blocks_are_linked_and_carry_the_key_word) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        struct slab *const slab = start(class);
+        uint32_t count = 0, length = 0;
+        struct block *const first = slab_carve(slab, 16384, &count);
+        for (struct block *block = first; block != NULL; block = slab_next(block), length++) {
+            CHECK_EQ(slab_number_of(slab, block), length);
+            CHECK_EQ(block->key, slab_key(block));
+        }
+        CHECK_EQ(length, count);
+    }
+}
+
+TEST(carving_touches_nothing_beyond_what_it_carves) {
+    struct slab *const slab = start(20);
+    uint32_t count = 0;
+
+    memset(range, 0x5a, sizeof range);
+    (void)slab_carve(slab, 4096, &count);
+    for (size_t offset = 0; offset < sizeof range; offset++)
+        if (offset < GRANULE_BYTES || offset >= GRANULE_BYTES + slab->carved)
+            CHECK_EQ(range[offset], 0x5a);
+}
+
+/* ---- Freed blocks ------------------------------------------------------------------------------------------------- */
+
+TEST(taking_what_was_freed_makes_all_of_it_used_again) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        struct slab *const slab = start(class);
+        const uint32_t blocks = carve_all(slab, SIZE_MAX);
+        for (uint32_t number = 0; number < blocks; number += 2)
+            (void)give(slab, number);
+        CHECK_EQ(slab_used(slab), blocks / 2);
+        const struct block *const first = slab_take_freed(slab);
+        CHECK_EQ(slab_used(slab), blocks);
+        CHECK_EQ(slab->freed, NULL);
+        CHECK_EQ(slab_number_of(slab, first), (blocks - 1) / 2 * 2); /* the newest */
+    }
+}
+
+TEST(waking_a_slab_keeps_the_number_of_its_used_blocks) {
+    struct slab *const slab = start(3);
+    const uint32_t blocks = carve_all(slab, SIZE_MAX);
+
+    slab->needed = 1;
+    slab->line.slack = (uint16_t)(blocks - 1);
+    CHECK_EQ(slab_used(slab), blocks);
+    slab_wake(slab);
+    CHECK_EQ(slab->needed, blocks);
+    CHECK_EQ(slab->line.slack, 0);
+}
+
+TEST(a_walk_reaches_every_block_of_a_whole_list) {
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        struct slab *const slab = start(class);
+        const uint32_t blocks = carve_all(slab, SIZE_MAX);
+        struct block *last = NULL;
+        CHECK_EQ(slab_walk(slab, NULL, blocks, &last), 0);
+        struct block *const oldest = give(slab, blocks - 1);
+        for (uint32_t number = 0; number < blocks - 1; number++)
+            (void)give(slab, number);
+        CHECK_EQ(slab_walk(slab, slab->freed, blocks, &last), blocks);
+        CHECK_EQ(last, oldest);
+    }
+}
+
+/* Links that an overflow or a use after free may leave behind. */
+static uint64_t damaged_link(const struct slab *slab, const struct block *block, int kind) {
+    switch (kind) {
+    case 0:
+        return 0; /* the program cleared its block */
+    case 1:
+        return slab_link((const struct block *)((const char *)block + 8)); /* misaligned */
+    case 2:
+        return slab_link(slab_block(slab, slab_carved_blocks(slab))); /* never carved */
+    case 3:
+        return slab_link((const struct block *)(slab_address(slab) - slab->block_bytes)); /* before the slab */
+    case 4:
+        return slab_link(block); /* a circle */
+    case 5:
+        return (uintptr_t)slab_block(slab, 0); /* an address in the clear: a forgery */
+    default:
+        return test_random() & ~UINT64_C(1);
+    }
+}
+
+TEST(a_walk_stops_at_any_damaged_link) {
+    for (int kind = 0; kind <= 6; kind++) {
+        struct slab *const slab = start(10);
+        uint32_t count = 0;
+        struct block *last = NULL;
+        (void)slab_carve(slab, 4096, &count);
+        for (uint32_t number = 0; number < 8; number++)
+            (void)give(slab, number);
+        struct block *const broken = slab_block(slab, 4);
+        broken->link = damaged_link(slab, broken, kind);
+        CHECK_EQ(slab_walk(slab, slab->freed, count, &last), -1);
+        CHECK(slab_list_holds(slab, slab->freed, count, broken));
+        CHECK(!slab_list_holds(slab, slab->freed, count, slab_block(slab, 3)));
+    }
+}
+
+TEST(a_walk_does_not_take_a_list_that_is_longer_than_it_may_be) {
+    struct slab *const slab = start(0);
+    struct block *last = NULL;
+
+    (void)carve_all(slab, SIZE_MAX);
+    for (uint32_t number = 0; number < 5; number++)
+        (void)give(slab, number);
+    CHECK_EQ(slab_walk(slab, slab->freed, 5, &last), 5);
+    CHECK_EQ(slab_walk(slab, slab->freed, 4, &last), -1);
+}
+
+TEST(a_list_holds_what_was_freed_and_nothing_else) {
+    struct slab *const slab = start(7);
+    const uint32_t blocks = carve_all(slab, SIZE_MAX);
+
+    for (uint32_t number = 0; number < blocks; number += 3)
+        (void)give(slab, number);
+    for (uint32_t number = 0; number < blocks; number++)
+        CHECK_EQ(slab_list_holds(slab, slab->freed, blocks, slab_block(slab, number)), number % 3 == 0);
+    CHECK(!slab_list_holds(slab, slab->freed, blocks, slab)); /* not a block at all */
+    CHECK(!slab_list_holds(slab, NULL, blocks, slab_block(slab, 0)));
+}
+
+TEST(the_key_word_of_one_block_never_marks_another_nor_passes_for_a_link) {
+    struct slab *const slab = start(0);
+    const uint32_t blocks = carve_all(slab, SIZE_MAX);
+    struct block *const block = slab_block(slab, 5);
+
+    CHECK(slab_key(block) & 1);
+    for (uint32_t number = 0; number < blocks; number++)
+        CHECK_EQ(slab_key(slab_block(slab, number)) == slab_key(block), number == 5);
+    CHECK_EQ(slab_next(&(struct block){slab_link(block), 0}), block);
+    CHECK_EQ(slab_next(&(struct block){slab_link(NULL), 0}), NULL);
+}

@@ -59,25 +59,29 @@ EXPORT void ashlar_heap_destroy(ashlar_heap *heap)
 
 EXPORT int ashlar_stats_read(struct ashlar_stats *stats, size_t bytes)
 {
-    struct ashlar_stats whole;
+    struct prof_totals room;
 
     if (stats == NULL || bytes < offsetof(struct ashlar_stats, allocations))
         return EINVAL;
     api_ready();
-    prof_stats(&whole);
-    whole.bytes = (uint32_t)(bytes < sizeof whole ? bytes : sizeof whole);
-    __builtin_memcpy(stats, &whole, whole.bytes);
+    if (bytes >= sizeof *stats) {
+        prof_stats(stats);
+        return 0;
+    }
+    /* A caller that knows fewer fields: as many as fit, the classes not at all. */
+    const size_t known = bytes < sizeof room ? bytes : sizeof room;
+
+    __builtin_memcpy(stats, prof_totals(&room), known);
+    stats->bytes = (uint32_t)known;
     return 0;
 }
 
 EXPORT size_t ashlar_stats_json(char *text, size_t bytes)
 {
     struct text out = {text, bytes, 0};
-    struct ashlar_stats stats;
 
     api_ready();
-    prof_stats(&stats);
-    prof_stats_json(&out, &stats);
+    prof_stats_json(&out);
     return out.length;
 }
 

@@ -40,20 +40,20 @@ EXPORT size_t malloc_usable_size(void *address)
 /* "Ordinary" blocks are those below 128 KiB, as with glibc's default threshold; larger ones count as mapped. */
 EXPORT struct mallinfo2 mallinfo2(void)
 {
-    struct ashlar_stats stats;
+    struct prof_totals room;
 
     api_ready();
-    prof_stats(&stats);
-    const size_t large_bytes = stats.large_live_bytes - stats.middle_live_bytes + stats.huge_live_bytes;
+    const struct ashlar_stats *const stats = prof_totals(&room);
+    const size_t large_bytes = stats->large_live_bytes - stats->middle_live_bytes + stats->huge_live_bytes;
 
     return (struct mallinfo2){
-        .arena = stats.mapped_bytes - stats.huge_live_bytes,
-        .ordblks = stats.frees,
-        .hblks = stats.large_live_blocks - stats.middle_live_blocks + stats.huge_live_blocks,
+        .arena = stats->mapped_bytes - stats->huge_live_bytes,
+        .ordblks = stats->frees,
+        .hblks = stats->large_live_blocks - stats->middle_live_blocks + stats->huge_live_blocks,
         .hblkhd = large_bytes,
-        .uordblks = stats.live_bytes - large_bytes,
-        .fordblks = stats.active_bytes + stats.dirty_bytes - stats.live_bytes,
-        .keepcost = stats.dirty_bytes,
+        .uordblks = stats->live_bytes - large_bytes,
+        .fordblks = stats->active_bytes + stats->dirty_bytes - stats->live_bytes,
+        .keepcost = stats->dirty_bytes,
     };
 }
 
@@ -115,23 +115,23 @@ EXPORT void malloc_stats(void)
 {
     char buffer[1024];
     struct text text = {buffer, sizeof buffer, 0};
-    struct ashlar_stats stats;
+    struct prof_totals room;
 
     api_ready();
-    prof_stats(&stats);
-    put_figure(&text, "ashlar: live bytes         ", stats.live_bytes);
-    put_figure(&text, "ashlar: live blocks        ", stats.live_blocks);
-    put_figure(&text, "ashlar: allocations        ", stats.allocations);
-    put_figure(&text, "ashlar: active bytes       ", stats.active_bytes);
-    put_figure(&text, "ashlar: peak active bytes  ", stats.peak_active_bytes);
-    put_figure(&text, "ashlar: dirty bytes        ", stats.dirty_bytes);
-    put_figure(&text, "ashlar: mapped bytes       ", stats.mapped_bytes);
-    put_figure(&text, "ashlar: metadata bytes     ", stats.metadata_bytes);
-    put_figure(&text, "ashlar: purged bytes       ", stats.purged_bytes);
-    put_figure(&text, "ashlar: heaps              ", stats.heaps);
-    put_figure(&text, "ashlar: foreign frees      ", stats.foreign_frees);
-    put_figure(&text, "ashlar: dropped frees      ", stats.dropped_frees);
-    put_figure(&text, "ashlar: unproved frees     ", stats.unproved_frees);
+    const struct ashlar_stats *const stats = prof_totals(&room);
+    put_figure(&text, "ashlar: live bytes         ", stats->live_bytes);
+    put_figure(&text, "ashlar: live blocks        ", stats->live_blocks);
+    put_figure(&text, "ashlar: allocations        ", stats->allocations);
+    put_figure(&text, "ashlar: active bytes       ", stats->active_bytes);
+    put_figure(&text, "ashlar: peak active bytes  ", stats->peak_active_bytes);
+    put_figure(&text, "ashlar: dirty bytes        ", stats->dirty_bytes);
+    put_figure(&text, "ashlar: mapped bytes       ", stats->mapped_bytes);
+    put_figure(&text, "ashlar: metadata bytes     ", stats->metadata_bytes);
+    put_figure(&text, "ashlar: purged bytes       ", stats->purged_bytes);
+    put_figure(&text, "ashlar: heaps              ", stats->heaps);
+    put_figure(&text, "ashlar: foreign frees      ", stats->foreign_frees);
+    put_figure(&text, "ashlar: dropped frees      ", stats->dropped_frees);
+    put_figure(&text, "ashlar: unproved frees     ", stats->unproved_frees);
     os_write(2, text.at, text_written(&text));
 }
 
@@ -144,37 +144,60 @@ static void put_attribute(struct text *text, const char *name, uint64_t value)
     text_put_char(text, '"');
 }
 
+/* malloc_info() in the making: written piece by piece, since all of it is too much for a stack of ours. */
+struct info {
+    FILE *stream;
+    bool failed;
+    struct text text;
+    char room[256];
+};
+
+static void info_write(struct info *info)
+{
+    const size_t length = text_written(&info->text);
+
+    info->failed |= fwrite(info->text.at, 1, length, info->stream) != length;
+    info->text.length = 0;
+}
+
+static void info_class(const struct ashlar_class_stats *row, void *context)
+{
+    struct info *const info = context;
+
+    text_put(&info->text, "<class");
+    put_attribute(&info->text, "size", row->block_bytes);
+    put_attribute(&info->text, "allocations", row->allocations);
+    put_attribute(&info->text, "live", row->live_blocks);
+    put_attribute(&info->text, "slabs", row->slab_bytes);
+    text_put(&info->text, "/>\n");
+    info_write(info);
+}
+
 EXPORT int malloc_info(int options, FILE *stream)
 {
-    char buffer[16 << 10];
-    struct text text = {buffer, sizeof buffer, 0};
-    struct ashlar_stats stats;
+    struct info info = {.stream = stream};
+    struct prof_totals room;
 
     if (options != 0)
         return EINVAL;
     api_ready();
-    prof_stats(&stats);
-    text_put(&text, "<malloc version=\"ashlar-1\">\n");
-    for (int i = 0; i < ASHLAR_STATS_CLASSES; i++) {
-        const struct ashlar_class_stats *const class = &stats.classes[i];
-        if (class->allocations == 0)
-            continue;
-        text_put(&text, "<class");
-        put_attribute(&text, "size", class->block_bytes);
-        put_attribute(&text, "allocations", class->allocations);
-        put_attribute(&text, "live", class->live_blocks);
-        put_attribute(&text, "slabs", class->slab_bytes);
-        text_put(&text, "/>\n");
-    }
-    text_put(&text, "<total type=\"live\"");
-    put_attribute(&text, "count", stats.live_blocks);
-    put_attribute(&text, "size", stats.live_bytes);
-    text_put(&text, "/>\n<total type=\"dirty\"");
-    put_attribute(&text, "size", stats.dirty_bytes);
-    text_put(&text, "/>\n<system type=\"current\"");
-    put_attribute(&text, "size", stats.mapped_bytes);
-    text_put(&text, "/>\n</malloc>\n");
-    return fwrite(text.at, 1, text_written(&text), stream) == text_written(&text) ? 0 : -1;
+    info.text = (struct text){info.room, sizeof info.room, 0};
+    text_put(&info.text, "<malloc version=\"ashlar-1\">\n");
+    info_write(&info);
+    prof_each_class(info_class, &info);
+
+    const struct ashlar_stats *const stats = prof_totals(&room);
+
+    text_put(&info.text, "<total type=\"live\"");
+    put_attribute(&info.text, "count", stats->live_blocks);
+    put_attribute(&info.text, "size", stats->live_bytes);
+    text_put(&info.text, "/>\n<total type=\"dirty\"");
+    put_attribute(&info.text, "size", stats->dirty_bytes);
+    text_put(&info.text, "/>\n<system type=\"current\"");
+    put_attribute(&info.text, "size", stats->mapped_bytes);
+    text_put(&info.text, "/>\n</malloc>\n");
+    info_write(&info);
+    return info.failed ? -1 : 0;
 }
 
 #endif

@@ -199,7 +199,9 @@ struct heap_class_stats {
 };
 
 struct heap_stats {
-    struct heap_class_stats classes[CLASS_COUNT];
+    uint64_t handed; /* sums over the classes */
+    uint64_t live;
+    size_t live_bytes;
     uint64_t remote_frees;
     uint64_t large_taken;
     uint64_t large_live;
@@ -213,7 +215,8 @@ struct heap_stats {
     uint64_t heaps;
 };
 
-/* Add everything up. Reads other threads' slabs and lists without stopping them: exact when they rest. */
-void heap_stats_read(struct heap_stats *stats);
+/* Add everything up, and by class too if `classes` is not NULL (CLASS_COUNT of them). Reads other threads' slabs and lists
+ * without stopping them: exact when they rest. */
+void heap_stats_read(struct heap_stats *stats, struct heap_class_stats *classes);
 
 #endif

@@ -42,37 +42,54 @@ __attribute__((no_sanitize("thread"))) static uint64_t list_length(const struct 
     return length;
 }
 
-__attribute__((no_sanitize("thread"))) static void add_parcels(const struct heap *heap, struct heap_stats *stats)
+/* What is being added up. */
+struct sums {
+    struct heap_stats *stats;
+    struct heap_class_stats *classes; /* may be NULL */
+};
+
+/* Add to a class: counts may be negative. */
+static void add_class(const struct sums *sums, uint8_t class, uint64_t handed, uint64_t live, size_t carved)
+{
+    sums->stats->handed += handed;
+    sums->stats->live += live;
+    sums->stats->live_bytes += live * class_table[class].bytes;
+    if (sums->classes == NULL)
+        return;
+    sums->classes[class].handed += handed;
+    sums->classes[class].live += live;
+    sums->classes[class].carved += carved;
+}
+
+__attribute__((no_sanitize("thread"))) static void add_parcels(const struct heap *heap, const struct sums *sums)
 {
     for (int i = 0; i < HEAP_PARCELS; i++) {
         const struct slab *const slab = heap->parcels[i].slab;
         if (slab != NULL)
-            stats->classes[slab->line.class].live -= heap->parcels[i].count;
+            add_class(sums, slab->line.class, 0, -(uint64_t)heap->parcels[i].count, 0);
     }
 }
 
 static void add_heap(struct heap *heap, void *context)
 {
-    struct heap_stats *const stats = context;
+    const struct sums *const sums = context;
+    const bool is_live = load_relaxed(&heap->is_live);
 
-    stats->heaps += load_relaxed(&heap->is_live);
-    stats->remote_frees += load_relaxed(&heap->remote_frees);
+    sums->stats->heaps += is_live;
+    sums->stats->remote_frees += load_relaxed(&heap->remote_frees);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
-        const uint64_t waiting = load_relaxed(&heap->is_live) ? list_length(heap, class) : 0;
-        stats->classes[class.i].handed += load_relaxed(&heap->handed[class.i]) - waiting;
-        stats->classes[class.i].live -= waiting;
+        const uint64_t waiting = is_live ? list_length(heap, class) : 0;
+        add_class(sums, class.i, load_relaxed(&heap->handed[class.i]) - waiting, -waiting, 0);
     }
-    add_parcels(heap, stats);
+    add_parcels(heap, sums);
 }
 
 /* ---- The table ------------------------------------------------------------------------------------------------------------------------ */
 
-static void add_slab(const struct slab *slab, struct heap_stats *stats)
+static void add_slab(const struct slab *slab, const struct sums *sums)
 {
-    struct heap_class_stats *const class = &stats->classes[slab->line.class];
-
-    class->live += slab_used_by_any(slab) - heap_remote_count(slab);
-    class->carved += *(const volatile uint32_t *)&slab->carved;
+    add_class(sums, slab->line.class, 0, (uint64_t)slab_used_by_any(slab) - heap_remote_count(slab),
+              *(const volatile uint32_t *)&slab->carved);
 }
 
 static void add_large(const struct large *large, struct heap_stats *stats)
@@ -87,27 +104,38 @@ static void add_large(const struct large *large, struct heap_stats *stats)
     }
 }
 
-__attribute__((no_sanitize("thread"))) static void add_lines(struct heap_stats *stats)
+__attribute__((no_sanitize("thread"))) static void add_lines(const struct sums *sums)
 {
     const uint32_t end = page_granule_end().i;
 
     for (granule_index index = {1}; index.i < end; index.i++) {
         const struct line *const line = page_line_at(index);
         if (line->kind == GRANULE_SLAB)
-            add_slab((const struct slab *)line, stats);
+            add_slab((const struct slab *)line, sums);
         else if (line->kind == GRANULE_LARGE)
-            add_large((const struct large *)line, stats);
+            add_large((const struct large *)line, sums->stats);
     }
 }
 
-void heap_stats_read(struct heap_stats *stats)
+/* Blocks were moving while they were counted: never less than nothing. */
+static uint64_t not_negative(uint64_t count)
 {
-    __builtin_memset(stats, 0, sizeof *stats);
-    add_lines(stats);
-    heap_each(add_heap, stats);
-    for (int i = 0; i < CLASS_COUNT; i++) /* read while blocks were moving: never below nothing */
-        if ((int64_t)stats->classes[i].live < 0)
-            stats->classes[i].live = 0;
+    return (int64_t)count < 0 ? 0 : count;
+}
+
+void heap_stats_read(struct heap_stats *stats, struct heap_class_stats *classes)
+{
+    struct sums sums = {stats, classes};
+
+    *stats = (struct heap_stats){0};
+    if (classes != NULL)
+        __builtin_memset(classes, 0, CLASS_COUNT * sizeof *classes);
+    add_lines(&sums);
+    heap_each(add_heap, &sums);
+    for (int i = 0; i < CLASS_COUNT && classes != NULL; i++)
+        classes[i].live = not_negative(classes[i].live);
+    stats->live = not_negative(stats->live);
+    stats->live_bytes = not_negative(stats->live_bytes);
     stats->remote_frees += load_relaxed(&heap_counts.remote_frees);
     stats->large_taken = load_relaxed(&heap_counts.large_taken);
     stats->active = load_relaxed(&heap_counts.active);

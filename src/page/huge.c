@@ -10,6 +10,9 @@
  * Threads: any; one lock, held across mremap (which moves page tables, not pages). Never taken together with the runs' lock. */
 #include "page/ground.h"
 
+/* A state of records that nobody else sees: freed, but the kernel did not take it back. */
+enum { HUGE_LOST = HUGE_FREED + 1 };
+
 #define TABLE_BYTES_MIN ((size_t)64 << 10)
 
 static struct os_lock huge_lock;
@@ -42,6 +45,15 @@ static size_t records_up_to(uintptr_t address)
             high = middle;
     }
     return low;
+}
+
+/* What others may know of a record. */
+static struct page_huge shown(const struct page_huge *record)
+{
+    struct page_huge seen = *record;
+
+    seen.state = seen.state == HUGE_LOST ? HUGE_FREED : seen.state;
+    return seen;
 }
 
 /* The record that `address` lies in, or NULL. */
@@ -219,7 +231,7 @@ struct page_huge page_huge_find(const void *address)
     const struct page_huge *const record = record_of((uintptr_t)address);
 
     if (record != NULL)
-        found = *record;
+        found = shown(record);
     if (takes)
         os_lock_drop(&huge_lock);
     return found;
@@ -238,7 +250,9 @@ static void retire(struct page_huge *record)
     if (os_map_nothing(start, bytes) == NULL) {
         if (os_unmap(start, bytes) == 0)
             record_remove(record);
-        return; /* refused both: the block stays mapped, live for ever; only its heap forgets it */
+        else
+            record->state = HUGE_LOST; /* refused both: it stays mapped, and is never used again */
+        return;
     }
     record->state = HUGE_FREED;
     record->heap = huge.kept_next++;
@@ -254,7 +268,7 @@ struct page_huge page_huge_give(void *block)
         return found;
     struct page_huge *const record = record_of((uintptr_t)block);
     if (record != NULL)
-        found = *record;
+        found = shown(record);
     const bool ends = found.state == HUGE_LIVE && found.start == (uintptr_t)block;
     if (ends) {
         huge.live--;

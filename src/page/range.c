@@ -34,7 +34,7 @@ static const struct {
     size_t limit;
 } places[] = {
     {&page_heap_range, 32 * TERA, 23, HEAP_RANGE_MAX},
-    {&page_table_range, 68 * TERA, 21, (HEAP_RANGE_MAX >> GRANULE_SHIFT) << LINE_SHIFT},
+    {&page_table_range, 73 * TERA, 21, (HEAP_RANGE_MAX >> GRANULE_SHIFT) << LINE_SHIFT},
     {&page_heaps_range, 22 * TERA, 21, (size_t)8 << 30},
 };
 
@@ -98,6 +98,11 @@ bool page_range_grow(struct page_range *range, size_t bytes, size_t step)
     return (step > missing && grow_by(range, step, &error)) || grow_by(range, missing, &error);
 }
 
+static struct {
+    void *start;
+    size_t bytes;
+} reservation;
+
 /* One reservation for all three ranges, apart from each other by a granule without access. */
 static bool reserve(void)
 {
@@ -105,6 +110,8 @@ static bool reserve(void)
         char *const start = os_map_nothing(NULL, bytes);
         if (start == NULL)
             continue;
+        reservation.start = start;
+        reservation.bytes = bytes;
         const size_t table = round_up(bytes >> (GRANULE_SHIFT - LINE_SHIFT), GRANULE_BYTES);
         const size_t heaps = bytes / 32;
         const uintptr_t heap = round_up((uintptr_t)start + table + heaps + 2 * GRANULE_BYTES, GRANULE_BYTES);
@@ -145,8 +152,7 @@ bool page_ground_open(void)
     }
     if (page_heap_range.mapped == 0 && !(reserve() && open_ranges(&error))) {
         if (page_table_range.reserved)
-            (void)os_unmap((void *)page_table_range.base,
-                           page_heap_range.base + page_heap_range.limit - page_table_range.base);
+            (void)os_unmap(reservation.start, reservation.bytes);
         place_ranges(); /* the next call tries again from the start */
         return false;
     }

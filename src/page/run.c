@@ -39,18 +39,23 @@ struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
 
 /* ---- Free runs in their trees and in the list of dirty ones -------------------------------------------------------------- */
 
-static void list_dirty(granule_index index)
+/* What has been dirty for longest goes first; everything else counts as just come, whatever its stamp: it waits a little longer. */
+static void list_dirty(granule_index index, uint32_t stamp_ms)
 {
     struct free_run *const run = run_at(index);
+    const bool is_oldest = runs.oldest.i != 0 && runs.now_ms - stamp_ms > runs.now_ms - run_at(runs.oldest)->stamp_ms;
 
-    run->stamp_ms = runs.now_ms;
-    run->newer = NO_GRANULE;
-    run->older = runs.newest;
-    if (runs.newest.i != 0)
-        run_at(runs.newest)->newer = index;
+    run->stamp_ms = stamp_ms;
+    run->newer = is_oldest ? runs.oldest : NO_GRANULE;
+    run->older = is_oldest ? NO_GRANULE : runs.newest;
+    if (run->newer.i != 0)
+        run_at(run->newer)->older = index;
+    else
+        runs.newest = index;
+    if (run->older.i != 0)
+        run_at(run->older)->newer = index;
     else
         runs.oldest = index;
-    runs.newest = index;
     runs.dirty += granule_bytes(run->length);
 }
 
@@ -69,8 +74,8 @@ static void unlist_dirty(granule_index index)
     runs.dirty -= granule_bytes(run->length);
 }
 
-/* Write the lines at both ends of a free run and enter it. */
-static void enter(granule_index index, granule_count length, enum run_state state)
+/* Write the lines at both ends of a free run and enter it. `stamp_ms`: since when it is dirty. */
+static void enter(granule_index index, granule_count length, enum run_state state, uint32_t stamp_ms)
 {
     struct free_run *const run = run_at(index);
     struct free_run *const tail = run_at((granule_index){index.i + length.n - 1});
@@ -85,7 +90,7 @@ static void enter(granule_index index, granule_count length, enum run_state stat
     run->head = index;
     tree_insert(&runs.trees[state], index);
     if (state == DIRTY)
-        list_dirty(index);
+        list_dirty(index, stamp_ms);
 }
 
 /* Take a free run out of tree and list, and clear the lines at its ends. */
@@ -119,7 +124,7 @@ static void enter_joined(granule_index first, granule_count length, enum run_sta
         leave(head);
         first = head;
     }
-    enter(first, length, state);
+    enter(first, length, state, runs.now_ms);
 }
 
 /* ---- Purging ---------------------------------------------------------------------------------------------------------------- */
@@ -147,10 +152,12 @@ static size_t purge_oldest(size_t most, size_t *purged)
     if (first.i == 0)
         return 0;
     granule_count length = run_at(first)->length;
+    const uint32_t stamp_ms = run_at(first)->stamp_ms;
     leave(first);
     const granule_count part = granules_for(most);
     if (part.n < length.n) {
-        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY);
+        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY,
+              stamp_ms);
         length = part;
     }
     run_at(first)->line.kind = GRANULE_PURGING;
@@ -297,7 +304,7 @@ static bool open_ground(void)
 
     store_relaxed(&page_ground.end16, page_heap_range.mapped >> 4);
     run_at(NO_GRANULE)->line.kind = GRANULE_HOLE;
-    enter((granule_index){1}, (granule_count){granules - 1}, CLEAN);
+    enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
     return true;
 }
 
@@ -363,11 +370,9 @@ static granule_index cut(granule_index found, granule_count count, size_t alignm
 
     leave(found);
     if (lead.n != 0)
-        enter(found, lead, state);
-    if (rest.n != 0) {
-        enter(granule_after(first, count), rest, state);
-        run_at(granule_after(first, count))->stamp_ms = stamp_ms;
-    }
+        enter(found, lead, state, stamp_ms);
+    if (rest.n != 0)
+        enter(granule_after(first, count), rest, state, stamp_ms);
     *zeroed = state == CLEAN && !runs.keeps_content;
     return first;
 }

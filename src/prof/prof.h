@@ -10,8 +10,19 @@ struct text;
 /* Fill in `stats`, whole. Reads other threads' heaps without stopping them; see heap_stats_read(). */
 void prof_stats(struct ashlar_stats *stats);
 
-/* Write `stats` as JSON, schema "ashlar.stats/1". */
-void prof_stats_json(struct text *text, const struct ashlar_stats *stats);
+/* Room for the figures of struct ashlar_stats before its classes: all of it is too much for a stack of ours. */
+struct prof_totals {
+    uint64_t room[offsetof(struct ashlar_stats, classes) / sizeof(uint64_t)];
+};
+
+/* Fill in the figures before `classes`. returns: `totals`, to be read as a struct ashlar_stats up to there and no further. */
+const struct ashlar_stats *prof_totals(struct prof_totals *totals);
+
+/* Call `visit` for every class that was ever used, with its row. */
+void prof_each_class(void (*visit)(const struct ashlar_class_stats *row, void *context), void *context);
+
+/* Write the figures as JSON, schema "ashlar.stats/1". */
+void prof_stats_json(struct text *text);
 
 /* Count a pointer that was not ours; see option `foreign`. */
 void prof_count_foreign(void);

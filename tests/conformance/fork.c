@@ -33,6 +33,13 @@ static void *give_all_back(void *unused)
     return unused;
 }
 
+/* The child of a process with threads starts threads of its own. */
+static void need_threads_in_children(void)
+{
+    if (TEST_UNDER_TSAN)
+        SKIP("the thread sanitizer allows no threads after a fork beside threads");
+}
+
 TEST(a_child_frees_its_parents_blocks)
 {
     take_all(NULL);
@@ -75,6 +82,7 @@ static void *take_all_and_wait(void *unused)
 
 TEST(a_child_frees_blocks_of_threads_it_does_not_have)
 {
+    need_threads_in_children();
     pthread_barrier_init(&barrier, NULL, 2);
     pthread_t owner = start_thread(take_all_and_wait, NULL);
     pthread_barrier_wait(&barrier);
@@ -106,6 +114,7 @@ static void *allocate_until_stopped(void *unused)
 
 TEST(children_of_a_busy_process_use_the_heap)
 {
+    need_threads_in_children();
     pthread_t threads[8];
     for (size_t t = 0; t < COUNT(threads); t++)
         threads[t] = start_thread(allocate_until_stopped, NULL);

@@ -17,6 +17,8 @@
 
 #if !defined(__x86_64__)
 TEST(system_calls_can_be_caught) { SKIP("the kernel catches system calls for their own process on x86-64 only"); }
+#elif TEST_UNDER_TSAN
+TEST(system_calls_can_be_caught) { SKIP("the thread sanitizer's own system calls would be caught"); }
 #else
 
 enum { DISPATCH_OFF = 0, DISPATCH_ON = 1, LET_PASS = 0, CATCH = 1 }; /* linux/prctl.h, since Linux 5.11 */

@@ -7,11 +7,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define NEED_NO_SANITIZER() SKIP("a sanitizer's shadow does not fit under a limit")
-#else
-#define NEED_NO_SANITIZER() ((void)0)
-#endif
+static void need_no_sanitizer(void)
+{
+    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
+        SKIP("a sanitizer's shadow does not fit under a limit");
+}
 
 static size_t address_space_bytes(void)
 {
@@ -23,7 +23,7 @@ static size_t address_space_bytes(void)
     return strtoul(text, NULL, 10) * block_page_bytes();
 }
 
-static void limit(int resource, size_t bytes)
+static void limit(__rlimit_resource_t resource, size_t bytes)
 {
     struct rlimit now;
     CHECK_EQ(getrlimit(resource, &now), 0);
@@ -95,7 +95,7 @@ static void serves_again(void)
 
 static void address_space_after_start(const void *allocator)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     limit(RLIMIT_AS, address_space_bytes() + 200 * MIB);
     for (int round = 0; round < 3; round++)
         CHECK(exhaust_and_release(allocator) > 100 * MIB);
@@ -108,7 +108,7 @@ static void address_space_after_start(const void *allocator)
 
 static void data_after_start(const void *allocator)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     limit(RLIMIT_DATA, 100 * MIB);
     for (int round = 0; round < 3; round++)
         CHECK(exhaust_and_release(allocator) > 50 * MIB);
@@ -123,7 +123,7 @@ static const size_t limits_at_start[] = {64, 128, 200, 512, 2048, 8192}; /* MiB 
 
 static void address_space_before_start(const void *mib)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     size_t bytes = *(const size_t *)mib * MIB;
     limit(RLIMIT_AS, bytes);
     test_restart(NULL);
@@ -150,7 +150,7 @@ TESTS(limits)
 
 TEST(no_data_at_all_ends_malloc_and_hurts_nothing)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     struct link *chain = NULL;
     limit(RLIMIT_DATA, 4096); /* not 0: the kernel then goes by the hard limit (mm/mmap.c, may_expand_vm) */
     for (size_t bytes = 16; bytes < 100 * MIB; bytes *= 4)
@@ -182,7 +182,7 @@ static void *exhaust_in_thread(void *number)
 
 TEST(eight_threads_exhaust_memory_by_eight_entry_points)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     pthread_t threads[8];
     pthread_attr_t small_stacks;
     pthread_attr_init(&small_stacks);
@@ -203,7 +203,7 @@ TEST(eight_threads_exhaust_memory_by_eight_entry_points)
 
 TEST(a_stack_of_64_kib_is_enough)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     limit(RLIMIT_STACK, 64 * KIB);
     test_restart(NULL);
     serves_again();
@@ -227,7 +227,7 @@ static bool use_up_mappings(void)
 
 TEST(service_goes_on_when_mappings_are_used_up)
 {
-    NEED_NO_SANITIZER();
+    need_no_sanitizer();
     static void *blocks[2000];
     for (size_t i = 0; i < COUNT(blocks); i++) {
         blocks[i] = malloc(i * 50);

@@ -112,9 +112,8 @@ static void *print_stats(void *unused)
 
 static void stays_shallow_once(const char *what, void *(*body)(void *))
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    SKIP("a sanitizer needs stack of its own");
-#endif
+    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
+        SKIP("a sanitizer needs stack of its own");
     depth_of(nothing);
     size_t base = depth_of(nothing), depth = depth_of(body);
     test_note("%s: %zu bytes", what, depth - base);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# docs/options.md and the man page are made from the options table, say what the library does, and go stale with a word.
+# docs/options.md and the man page are made from the options table, say what the library does, and are found when stale.
 . "$(dirname "$0")/../lib/tap.sh"
 root=$(realpath "$(dirname "$0")/../..")
 maker=$root/dev/options.py
@@ -42,16 +42,17 @@ examples_are_true() {
         done) && [ "$(examples | grep -c '^\$ ')" -ge 2 ]
 }
 
-# Every option that the library knows stands in the guide with its default, and no other.
+# Every option that the library knows stands in the table of page $1 with its default, and no other.
 defaults_are_those_of_the_library() {
-    diff <(sed -n 's/^| `\([a-z_]*\)` | `\([^`]*\)` |.*/\1:\2/p' "$root/docs/options.md") \
+    diff <(sed -n 's/^| `\([a-z_]*\)` | `\([^`]*\)` |.*/\1:\2/p' "$root/$1") \
         <(ASHLAR_CONF=confirm:on LD_PRELOAD=$ASHLAR_BUILD/libashlar.so /bin/true 2>&1 |
             sed -n 's/^ashlar: confirm: \(.*\) (.*)$/\1/p' | sed 's/^confirm:on$/confirm:off/')
 }
 
-plan 9
+plan 10
 check "the pages are fresh" "$maker" --check
-check "the defaults are those of the library" defaults_are_those_of_the_library
+check "the guide has the defaults of the library" defaults_are_those_of_the_library docs/options.md
+check "so has the README" defaults_are_those_of_the_library README.md
 check "the examples are true" examples_are_true
 check "fresh pages pass" fresh_pages_pass
 check "a missing page is stale" missing_page_is_stale

@@ -45,7 +45,7 @@ static struct {
     bool purge_keeps_content;
     uint64_t now_ms;
     const char *environment;    /* value of ASHLAR_CONF */
-    bool environment_ready;
+    bool environment_ready;     /* not at first: libc sets the block after the first calls */
     const char *files[8][2];    /* path, and the path that is opened instead */
 
     /* What it may look at. */
@@ -67,7 +67,6 @@ static struct {
     .random = {1, 2},
     .reservation_bytes_max = SIZE_MAX,
     .open_bytes_max = SIZE_MAX,
-    .environment_ready = true,
 };
 
 /* ---- The books ---------------------------------------------------------------------------------------------------- */

@@ -302,6 +302,16 @@ static void set_initial(struct settings *settings)
 
 /* ---- Effects ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* The control group's limit, asked for once. */
+static size_t cgroup_limit(void)
+{
+    static size_t limit; /* 0: not asked yet */
+
+    if (limit == 0)
+        limit = os_cgroup_limit();
+    return limit;
+}
+
 static size_t limit_of_option(enum option_id id)
 {
     enum { NONE, CGROUP };
@@ -309,7 +319,7 @@ static size_t limit_of_option(enum option_id id)
 
     if (value == CHOICE_BASE - NONE)
         return SIZE_MAX;
-    return value == CHOICE_BASE - CGROUP ? os_cgroup_limit() : (size_t)value;
+    return value == CHOICE_BASE - CGROUP ? cgroup_limit() : (size_t)value;
 }
 
 static void apply(void)

@@ -79,16 +79,34 @@ static void count_dead(struct heap *heap, void *context)
     *(uint32_t *)context += is_dead(heap);
 }
 
-/* Blocks that a dead heap had in hand go back to their slabs, where the slab itself is whole. */
+/* The list of a heap that was inside a slow path goes back to its slab without touching anything else: its blocks will be
+ * recounted. */
+static void return_uncounted(struct heap *heap, class_id class)
+{
+    struct slab *const slab = heap->current[class.i];
+    struct block *last;
+
+    if (heap->list[class.i] == NULL || slab_walk(slab, heap->list[class.i], slab_carved_blocks(slab), &last) <= 0)
+        return;
+    last->link = slab_link(slab->freed);
+    slab->freed = heap->list[class.i];
+}
+
+/* Blocks that a dead heap had in hand go back to their slabs. */
 static void empty_hands(struct heap *heap, void *context)
 {
     (void)context;
     if (!is_dead(heap))
         return;
     heap_send_parcels(heap);
-    for (class_id class = {0}; class.i < CLASS_COUNT && !heap->is_busy; class.i++)
-        if (heap->current[class.i] != NULL)
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
+        if (heap->current[class.i] == NULL)
+            continue;
+        if (heap->is_busy)
+            return_uncounted(heap, class);
+        else
             heap_list_return(heap, class);
+    }
 }
 
 static void forget_inbox(struct heap *heap, void *context)

@@ -23,7 +23,7 @@ struct heap_misuse {
 };
 
 struct heap_taps {
-    /* Misuse was proved. No lock is held. If it returns, the call goes on as if it had done nothing. */
+    /* Misuse was proved. The thread may be inside a heap: whoever is told allocates from elsewhere. If it returns, the call goes on as if it had done nothing. */
     void (*misuse)(const struct heap_misuse *misuse);
 
     /* A thread has got a heap of its own. May allocate. */

@@ -23,7 +23,7 @@ bool heap_is_reserve(void);
 
 struct heap *heap_at(uint32_t id);
 
-/* Call `visit` for every heap that was ever used, under the heaps' lock. */
+/* Call `visit` for every heap that was ever used. Takes no lock. */
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context);
 
 /* The heaps' own locks and lists in a fork; see fork.c. */

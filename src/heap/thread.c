@@ -31,7 +31,7 @@ struct heap_taps heap_taps;
 static struct os_lock heaps_lock;
 
 static struct {
-    uint32_t count;       /* ids given out: 1 .. count */
+    _Atomic uint32_t count; /* ids given out: 1 .. count; read without the lock */
     struct heap *spare;   /* heaps of threads that have ended */
     struct heap *shared;  /* all shared heaps */
     struct heap *common;  /* the shared heap of threads without one */
@@ -47,24 +47,26 @@ struct heap *heap_at(uint32_t id)
 
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context)
 {
-    if (!os_lock_take(&heaps_lock))
-        return;
-    for (uint32_t id = 1; id <= heaps.count; id++)
+    /* acquire: pairs with the release in new_heap(). No lock: the caller may be inside a shared heap, whose lock comes after. */
+    const uint32_t count = load_acquire(&heaps.count);
+
+    for (uint32_t id = 1; id <= count; id++)
         visit(heap_at(id), context);
-    os_lock_drop(&heaps_lock);
 }
 
 /* guarded by heaps_lock */
 static struct heap *new_heap(void)
 {
     enum { ID_MAX = (1 << 20) - 2 }; /* the remote word has room for 20 bits, and the last id stands for nobody */
-    const size_t bytes = ((size_t)heaps.count + 1) * HEAP_STRIDE;
+    const uint32_t id = load_relaxed(&heaps.count) + 1;
+    const size_t bytes = (size_t)id * HEAP_STRIDE;
 
-    if (heaps.count == ID_MAX || !page_open() || !page_range_grow(&page_heaps_range, bytes, bytes + bytes / 2))
+    if (id > ID_MAX || !page_open() || !page_range_grow(&page_heaps_range, bytes, bytes + bytes / 2))
         return NULL;
-    struct heap *const heap = heap_at(++heaps.count);
-    heap->id = heaps.count;
+    struct heap *const heap = heap_at(id);
+    heap->id = id;
     heap->link_secret = page_ground.link_secret;
+    store_release(&heaps.count, id); /* publishes the heap; pairs with the acquire in heap_each() */
     return heap;
 }
 
@@ -345,7 +347,9 @@ static void bury(struct heap *heap)
 
 void heap_bury_all(bool (*is_gone)(const struct heap *heap))
 {
-    for (uint32_t id = 1; id <= heaps.count; id++)
+    const uint32_t count = load_relaxed(&heaps.count);
+
+    for (uint32_t id = 1; id <= count; id++)
         if (is_gone(heap_at(id)))
             bury(heap_at(id));
 }

@@ -11,10 +11,17 @@
 /* A function that the library exports; everything else is hidden. */
 #define EXPORT __attribute__((visibility("default")))
 
+/* A declaration that repeats the attributes of `target`, where the compiler can. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define LIKE(target) __attribute__((copy(target)))
+#else
+#define LIKE(target)
+#endif
+
 /* `name` is another name of `target`, exported when the library takes the standard names. */
 #if ASHLAR_OVERRIDE
 #define STANDARD_NAME(name, target)                                                                                    \
-    extern __typeof__(target) name __attribute__((alias(#target), visibility("default"), copy(target)));
+    extern __typeof__(target) name __attribute__((alias(#target), visibility("default"))) LIKE(target);
 #else
 #define STANDARD_NAME(name, target)
 #endif

@@ -82,10 +82,10 @@ static void enter(granule_index index, granule_count length, enum run_state stat
 
     tail->line.kind = GRANULE_FREE_TAIL;
     tail->head = index;
-    tail->line.state = state;
+    tail->line.state = (uint8_t)state;
     store_relaxed(&run->line.owner, LINE_NOBODY);
     run->line.kind = GRANULE_FREE; /* last: a run of one granule is its own tail */
-    run->line.state = state;
+    run->line.state = (uint8_t)state;
     run->length = length;
     run->head = index;
     tree_insert(&runs.trees[state], index);

@@ -9,7 +9,7 @@
 const struct class_info class_table[CLASS_COUNT] = {CLASS_TABLE(CLASS_ROW)};
 
 /* Class of sixteenth `i`, the sizes 16 * i - 15 .. 16 * i. */
-#define SMALL(i)                                                                                                       \
+#define SMALL(i) (uint8_t)                                                                                                       \
     ((i) <= 1    ? 0                                                                                                   \
      : (i) <= 16 ? (i) - 1                                                                                             \
      : (i) <= 32 ? 15 + ((i) - 16 + 1) / 2                                                                             \

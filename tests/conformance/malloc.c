@@ -158,3 +158,60 @@ TEST(freed_memory_is_used_again)
         churn(sizes[i], 16, 40); /* without reuse: 2.2 GB */
     CHECK(resident_bytes() < before + 64 * MIB);
 }
+
+/* ---- Two threads free what one allocated -------------------------------------------------------------------------- */
+
+enum { SHARED_BLOCKS = 4096, SHARED_BYTES = 1000, PINNED = 16 };
+static void *shared_blocks[SHARED_BLOCKS]; /* every 16th stays, so that no slab becomes empty */
+
+static uint64_t live_bytes(void)
+{
+    struct ashlar_stats stats;
+    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
+    return stats.live_bytes;
+}
+
+static void replace_shared(int i)
+{
+    if (i % PINNED == 0 && shared_blocks[i] != NULL)
+        return;
+    shared_blocks[i] = malloc(SHARED_BYTES);
+    CHECK(shared_blocks[i] != NULL);
+    memset(shared_blocks[i], i, SHARED_BYTES);
+}
+
+static void *free_odd(void *unused)
+{
+    for (int i = 1; i < SHARED_BLOCKS; i += 2)
+        free(shared_blocks[i]);
+    return unused;
+}
+
+/* The owner frees one half of its blocks before, beside or after the other half comes home from another thread. */
+static void free_by_two(int round)
+{
+    pthread_t other = start_thread(free_odd, NULL);
+    if (round % 3 == 0)
+        join_thread(other);
+    for (int i = 2; i < SHARED_BLOCKS; i += 2)
+        if (i % PINNED)
+            free(shared_blocks[i]);
+    if (round % 3)
+        join_thread(other);
+}
+
+TEST(blocks_freed_by_two_threads_all_come_home)
+{
+    in_thread(free_odd, NULL); /* what libc keeps for threads is there */
+    uint64_t before = live_bytes();
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < SHARED_BLOCKS; i++)
+            replace_shared(i);
+        CHECK(live_bytes() >= before + (uint64_t)SHARED_BLOCKS * SHARED_BYTES);
+        CHECK(live_bytes() < before + (uint64_t)SHARED_BLOCKS * (SHARED_BYTES + 64) + 4096);
+        free_by_two(round);
+    }
+    for (int i = 0; i < SHARED_BLOCKS; i += PINNED)
+        free(shared_blocks[i]);
+    CHECK(live_bytes() < before + 4096);
+}

@@ -29,7 +29,8 @@ struct supply {
 };
 
 /* Take blocks of `bytes` until there are no more. Every page of them is touched. */
-static struct supply take_all(size_t bytes) {
+static struct supply take_all(size_t bytes)
+{
     struct supply supply = {0};
     for (;;) {
         errno = ERRNO_MARK;
@@ -46,7 +47,8 @@ static struct supply take_all(size_t bytes) {
 }
 
 /* Check and free the blocks from `first` on. */
-static void give_back(struct supply *supply, size_t first) {
+static void give_back(struct supply *supply, size_t first)
+{
     for (size_t i = first; i < supply->count; i++) {
         const size_t usable = malloc_usable_size(blocks[i]);
         content_check(blocks[i], usable, blocks[i], usable, i);
@@ -59,13 +61,15 @@ static void give_back(struct supply *supply, size_t first) {
 static const size_t sizes[] = {48, 1000, 9000, 64 * KIB, 500 * KIB, 4 * MIB};
 enum { SIZE_COUNT = sizeof sizes / sizeof *sizes };
 
-static void check_supply(size_t bytes, const struct supply *supply) {
+static void check_supply(size_t bytes, const struct supply *supply)
+{
     test_note("%zu KiB in blocks of %zu bytes", supply->bytes / KIB, bytes);
     CHECK(supply->bytes <= HARD_LIMIT);
     CHECK(supply->bytes >= HARD_LIMIT - BELOW);
 }
 
-static void hard_limit_holds(const void *argument) {
+static void hard_limit_holds(const void *argument)
+{
     const size_t bytes = *(const size_t *)argument;
     test_restart("hard_limit:64M");
     memset(blocks, 1, sizeof blocks); /* resident before the count begins */
@@ -79,7 +83,8 @@ static void hard_limit_holds(const void *argument) {
 }
 
 /* What was freed in one size can be had in every other. */
-static void frees_restore_service(const void *argument) {
+static void frees_restore_service(const void *argument)
+{
     const size_t bytes = *(const size_t *)argument;
     test_restart("hard_limit:64M");
     for (size_t i = 0; i < SIZE_COUNT; i++) {
@@ -92,7 +97,8 @@ static void frees_restore_service(const void *argument) {
     }
 }
 
-TEST(hard_limit_refuses_what_alone_is_too_large) {
+TEST(hard_limit_refuses_what_alone_is_too_large)
+{
     test_restart("hard_limit:64M");
     errno = ERRNO_MARK;
     CHECK(malloc(HARD_LIMIT + MIB) == NULL);
@@ -108,7 +114,8 @@ TEST(hard_limit_refuses_what_alone_is_too_large) {
     free(block);
 }
 
-TEST(hard_limit_holds_for_realloc) {
+TEST(hard_limit_holds_for_realloc)
+{
     struct block block;
     test_restart("hard_limit:64M");
     CHECK(block_take(&block, FROM_MALLOC, 0, 1000, 1));
@@ -124,7 +131,8 @@ TEST(hard_limit_holds_for_realloc) {
     block_release(&block, 1);
 }
 
-TEST(hard_limit_keeps_half_of_the_blocks_and_serves_the_other_half_again) {
+TEST(hard_limit_keeps_half_of_the_blocks_and_serves_the_other_half_again)
+{
     test_restart("hard_limit:64M");
     struct supply all = take_all(20000);
     const size_t total = all.bytes;
@@ -145,7 +153,8 @@ TEST(hard_limit_keeps_half_of_the_blocks_and_serves_the_other_half_again) {
 static _Atomic size_t taken_by_threads;
 static pthread_barrier_t gate;
 
-static void *take_in_thread(void *argument) {
+static void *take_in_thread(void *argument)
+{
     void *top = NULL;
     (void)argument;
     for (void **block; (block = malloc(3000)) != NULL; top = block) {
@@ -162,7 +171,8 @@ static void *take_in_thread(void *argument) {
     return NULL;
 }
 
-TEST(hard_limit_holds_for_threads_together) {
+TEST(hard_limit_holds_for_threads_together)
+{
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
     test_restart("hard_limit:64M");
@@ -183,7 +193,8 @@ TEST(hard_limit_holds_for_threads_together) {
 enum { SOFT_LIMIT = 32 * MIB, MUCH = 100 * MIB };
 
 /* Take much, which is never refused, and free it all. returns: what is resident then. */
-static size_t resident_after_much(void) {
+static size_t resident_after_much(void)
+{
     memset(blocks, 1, sizeof blocks);
     const size_t base = self_status("VmRSS");
     struct supply supply = {0};
@@ -200,21 +211,24 @@ static size_t resident_after_much(void) {
 }
 
 /* The control: without a soft limit these options keep everything. */
-TEST(free_memory_is_kept_where_nothing_limits_it) {
+TEST(free_memory_is_kept_where_nothing_limits_it)
+{
     test_restart("dirty:1G,purge_delay:600s");
     const size_t resident = resident_after_much();
     test_note("%zu KiB resident when all is free", resident / KIB);
     CHECK(resident >= MUCH / 2);
 }
 
-TEST(soft_limit_gives_free_memory_back) {
+TEST(soft_limit_gives_free_memory_back)
+{
     test_restart("soft_limit:32M,dirty:1G,purge_delay:600s");
     const size_t resident = resident_after_much();
     test_note("%zu KiB resident when all is free", resident / KIB);
     CHECK(resident <= SOFT_LIMIT + ABOVE);
 }
 
-TESTS(hard_limit) {
+TESTS(hard_limit)
+{
     for (size_t i = 0; i < SIZE_COUNT; i++)
         test_add(hard_limit_holds, &sizes[i], "hard_limit_holds: blocks of %zu bytes", sizes[i]);
     for (size_t i = 0; i < SIZE_COUNT; i++)

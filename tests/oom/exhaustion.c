@@ -13,7 +13,8 @@
 
 #include "../stress/oracle.h"
 
-static void limit(int resource, size_t bytes) {
+static void limit(int resource, size_t bytes)
+{
     struct rlimit limit;
     CHECK_EQ(getrlimit((__rlimit_resource_t)resource, &limit), 0);
     if (limit.rlim_max < bytes)
@@ -22,7 +23,8 @@ static void limit(int resource, size_t bytes) {
     CHECK_EQ(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 }
 
-static void lift_limit(int resource) {
+static void lift_limit(int resource)
+{
     struct rlimit limit;
     CHECK_EQ(getrlimit((__rlimit_resource_t)resource, &limit), 0);
     limit.rlim_cur = limit.rlim_max;
@@ -41,7 +43,8 @@ struct pile {
     size_t blocks, bytes; /* usable */
 };
 
-static void pile_add(struct pile *pile, void *start) {
+static void pile_add(struct pile *pile, void *start)
+{
     struct node *node = start;
     node->next = pile->top;
     node->usable = malloc_usable_size(start);
@@ -52,7 +55,8 @@ static void pile_add(struct pile *pile, void *start) {
 }
 
 /* Check and free every second block, or all. */
-static void pile_release(struct pile *pile, bool only_half) {
+static void pile_release(struct pile *pile, bool only_half)
+{
     struct node **link = &pile->top;
     for (bool skip = only_half; *link; skip = only_half && !skip) {
         struct node *node = *link;
@@ -72,7 +76,8 @@ static void pile_release(struct pile *pile, bool only_half) {
 }
 
 /* Ask `entry` for ever smaller blocks until not even the smallest is to be had. */
-static void pile_up(struct pile *pile, enum entry entry, size_t largest, struct dice *dice) {
+static void pile_up(struct pile *pile, enum entry entry, size_t largest, struct dice *dice)
+{
     while (largest >= sizeof(struct node)) {
         const size_t bytes = sizeof(struct node) + dice_roll(dice, largest);
         errno = ERRNO_MARK;
@@ -96,7 +101,8 @@ static struct shelf shelves[THREADS];
 static pthread_barrier_t gate;
 static size_t largest_request;
 
-static void *exhaust_and_recover(void *argument) {
+static void *exhaust_and_recover(void *argument)
+{
     const size_t number = (size_t)argument;
     struct dice dice = dice_new();
     pthread_barrier_wait(&gate);
@@ -115,7 +121,8 @@ static void *exhaust_and_recover(void *argument) {
     return NULL;
 }
 
-static void exhaust_in_threads(size_t largest) {
+static void exhaust_in_threads(size_t largest)
+{
     pthread_t threads[THREADS];
     size_t bytes = 0;
     test_restart(NULL);
@@ -146,7 +153,8 @@ TEST(eight_threads_exhaust_200_mib_with_blocks_up_to_8_mib) { exhaust_in_threads
 enum { MOST_TINY_BLOCKS = 4 * MIB }; /* at 16 bytes each, 64 MiB: nobody keeps so much in reserve */
 
 /* Linux takes a soft limit of 0 bytes for "no limit" when the hard limit allows more, so it is one page here. */
-TEST(no_data_left_ends_a_loop_of_malloc) {
+TEST(no_data_left_ends_a_loop_of_malloc)
+{
     struct node *blocks = NULL;
     size_t count = 0;
     test_restart(NULL);
@@ -179,7 +187,8 @@ TEST(no_data_left_ends_a_loop_of_malloc) {
 }
 
 /* The address space is full to the last page; then one hole opens. */
-TEST(a_hole_of_64_kib_serves_10000_bytes) {
+TEST(a_hole_of_64_kib_serves_10000_bytes)
+{
     struct pile pile = {0};
     struct dice dice = dice_new();
     test_restart(NULL);
@@ -194,7 +203,8 @@ TEST(a_hole_of_64_kib_serves_10000_bytes) {
 }
 
 /* What a fragmented heap gave back must not keep the address space from others. */
-TEST(freed_small_blocks_make_room_for_a_huge_one) {
+TEST(freed_small_blocks_make_room_for_a_huge_one)
+{
     struct pile pile = {0};
     struct dice dice = dice_new();
     test_restart(NULL);
@@ -210,7 +220,8 @@ TEST(freed_small_blocks_make_room_for_a_huge_one) {
     pile_release(&pile, false);
 }
 
-TEST(realloc_keeps_the_block_when_memory_ends) {
+TEST(realloc_keeps_the_block_when_memory_ends)
+{
     struct block block;
     test_restart(NULL);
     CHECK(block_take(&block, FROM_MALLOC, 0, 5 * MIB, 1));
@@ -227,14 +238,16 @@ TEST(realloc_keeps_the_block_when_memory_ends) {
 
 /* ---- How much address space is taken ------------------------------------------------------------------------------------- */
 
-TEST(address_space_at_start_is_small) {
+TEST(address_space_at_start_is_small)
+{
     test_restart(NULL);
     free(malloc(1));
     test_note("%zu KiB of anonymous address space", self_anonymous_bytes() / KIB);
     CHECK(self_anonymous_bytes() <= 40 * MIB);
 }
 
-TEST(address_space_follows_what_is_allocated) {
+TEST(address_space_follows_what_is_allocated)
+{
     static const size_t largest[] = {200, 4000, 50 * KIB, 300 * KIB, 3 * MIB, 60 * MIB};
     struct dice dice = dice_new();
     struct pile pile = {0};
@@ -256,7 +269,8 @@ TEST(address_space_follows_what_is_allocated) {
 }
 
 /* The break belongs to the program. */
-TEST(the_break_is_never_moved) {
+TEST(the_break_is_never_moved)
+{
     struct dice dice = dice_new();
     test_restart(NULL);
     const void *before = sbrk(0);

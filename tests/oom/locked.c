@@ -11,7 +11,8 @@
 
 static struct shelf shelf;
 
-static void lock_everything(void) {
+static void lock_everything(void)
+{
     const struct rlimit no_limit = {RLIM_INFINITY, RLIM_INFINITY};
     (void)setrlimit(RLIMIT_MEMLOCK, &no_limit);
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
@@ -19,7 +20,8 @@ static void lock_everything(void) {
 }
 
 /* Dirty blocks, give them back, and ask calloc for the same sizes. block_take() looks at every byte of them. */
-static void calloc_is_zero_again(void) {
+static void calloc_is_zero_again(void)
+{
     static const size_t sizes[] = {100, 3000, 20000, 70000, 300 * KIB, MIB, 5 * MIB, 34 * MIB};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct block blocks[8];
@@ -35,7 +37,8 @@ static void calloc_is_zero_again(void) {
     }
 }
 
-static void work(void) {
+static void work(void)
+{
     struct dice dice = dice_new();
     shelf = (struct shelf){.live_limit = 32 * MIB, .largest = 4 * MIB};
     shelf_steps(&shelf, &dice, 2000);
@@ -44,7 +47,8 @@ static void work(void) {
     shelf_clear(&shelf, &dice);
 }
 
-TEST(locking_at_start_populates_little) {
+TEST(locking_at_start_populates_little)
+{
     test_restart(NULL);
     const size_t before = self_status("VmRSS");
     lock_everything();
@@ -55,7 +59,8 @@ TEST(locking_at_start_populates_little) {
     work();
 }
 
-TEST(calloc_is_zero_when_what_was_used_is_locked) {
+TEST(calloc_is_zero_when_what_was_used_is_locked)
+{
     test_restart(NULL);
     work();
     lock_everything();
@@ -67,7 +72,8 @@ TEST(calloc_is_zero_when_what_was_used_is_locked) {
 }
 
 /* A program that locks its secrets and forgets to unlock them before free. */
-TEST(calloc_is_zero_where_single_blocks_were_freed_locked) {
+TEST(calloc_is_zero_where_single_blocks_were_freed_locked)
+{
     static const size_t sizes[] = {64, 5000, 65536, 300 * KIB, 3 * MIB, 40 * MIB};
     test_restart(NULL);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -85,7 +91,8 @@ TEST(calloc_is_zero_where_single_blocks_were_freed_locked) {
 }
 
 /* The lock cuts the block's mapping in two, and the kernel remaps no range of two mappings. */
-TEST(a_huge_block_that_is_locked_in_part_is_resized) {
+TEST(a_huge_block_that_is_locked_in_part_is_resized)
+{
     struct block block;
     test_restart(NULL);
     CHECK(block_take(&block, FROM_MALLOC, 0, 40 * MIB, 1));
@@ -98,7 +105,8 @@ TEST(a_huge_block_that_is_locked_in_part_is_resized) {
     block_release(&block, 1);
 }
 
-TEST(locking_and_unlocking_in_turn) {
+TEST(locking_and_unlocking_in_turn)
+{
     test_restart(NULL);
     for (int i = 0; i < 10; i++) {
         lock_everything();

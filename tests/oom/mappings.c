@@ -13,7 +13,8 @@
 
 static struct shelf shelf;
 
-static void work(struct dice *dice, struct shelf limits, size_t steps) {
+static void work(struct dice *dice, struct shelf limits, size_t steps)
+{
     shelf = limits;
     shelf_steps(&shelf, dice, steps);
     shelf_check(&shelf);
@@ -28,7 +29,8 @@ struct wall {
 };
 
 /* Cut a region into single pages of alternating rights until the kernel refuses one mapping more. */
-static struct wall use_up_mappings(void) {
+static struct wall use_up_mappings(void)
+{
     char text[32] = "";
     const int file = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
     if (file < 0 || read(file, text, sizeof text - 1) <= 0)
@@ -51,7 +53,8 @@ static struct wall use_up_mappings(void) {
     return wall;
 }
 
-static void pairs_are_served(struct dice *dice) {
+static void pairs_are_served(struct dice *dice)
+{
     for (size_t i = 0; i < 100000; i++) {
         struct block block;
         CHECK(block_take(&block, (enum entry)dice_roll(dice, FROM_MEMALIGN), 0, dice_roll(dice, 8 * KIB), i));
@@ -59,7 +62,8 @@ static void pairs_are_served(struct dice *dice) {
     }
 }
 
-static void release_keeps_errno(void) {
+static void release_keeps_errno(void)
+{
     errno = ERRNO_MARK;
 #if TEST_NAMESPACED
     ashlar_purge();
@@ -69,7 +73,8 @@ static void release_keeps_errno(void) {
     CHECK_EQ(errno, ERRNO_MARK);
 }
 
-TEST(heap_serves_when_all_mappings_are_used_up) {
+TEST(heap_serves_when_all_mappings_are_used_up)
+{
     struct dice dice = dice_new();
     struct block large[40], huge[4];
     test_restart(NULL);
@@ -111,7 +116,8 @@ enum { MOST_BLOCKS = 1 << 20, SMALL_HEAP_MAPPINGS = 10 };
 static void *blocks[MOST_BLOCKS];
 
 /* Allocate until `goal` bytes are live. returns: the number of blocks. */
-static size_t fill(struct dice *dice, size_t least, size_t most, size_t goal) {
+static size_t fill(struct dice *dice, size_t least, size_t most, size_t goal)
+{
     size_t count = 0;
     for (size_t live = 0; live < goal; count++) {
         CHECK(count < MOST_BLOCKS);
@@ -124,7 +130,8 @@ static size_t fill(struct dice *dice, size_t least, size_t most, size_t goal) {
 }
 
 /* Free all blocks but one in `keep_one_in`; 0 keeps none. */
-static void thin_out(size_t count, size_t keep_one_in) {
+static void thin_out(size_t count, size_t keep_one_in)
+{
     for (size_t i = 0; i < count; i++) {
         if (keep_one_in && i % keep_one_in == 0)
             continue;
@@ -133,7 +140,8 @@ static void thin_out(size_t count, size_t keep_one_in) {
     }
 }
 
-TEST(the_small_heap_has_few_mappings) {
+TEST(the_small_heap_has_few_mappings)
+{
     struct dice dice = dice_new();
     test_restart(NULL);
     const size_t base = self_mapping_count();
@@ -146,7 +154,8 @@ TEST(the_small_heap_has_few_mappings) {
     CHECK(self_mapping_count() - base < SMALL_HEAP_MAPPINGS);
 }
 
-TEST(large_and_huge_blocks_have_few_mappings) {
+TEST(large_and_huge_blocks_have_few_mappings)
+{
     static const struct {
         size_t least, most;
     } rows[] = {{4 * KIB, 64 * KIB}, {64 * KIB, 512 * KIB}, {MIB, 8 * MIB}, {33 * MIB, 60 * MIB}};

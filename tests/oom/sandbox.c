@@ -29,12 +29,14 @@ static const long allowed[] = {
 };
 enum { ALLOWED_COUNT = sizeof allowed / sizeof *allowed };
 
-static void name_forbidden_call(int signal, siginfo_t *info, void *context) {
+static void name_forbidden_call(int signal, siginfo_t *info, void *context)
+{
     (void)signal, (void)context;
     VIOLATION("system call %d after the start", info->si_syscall);
 }
 
-static void enter_sandbox(unsigned verdict) {
+static void enter_sandbox(unsigned verdict)
+{
     struct sock_filter code[ALLOWED_COUNT + 3] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     };
@@ -53,7 +55,8 @@ static void enter_sandbox(unsigned verdict) {
 
 /* ---- The work ------------------------------------------------------------------------------------------------------------- */
 
-static void work(struct shelf *shelf, struct dice *dice) {
+static void work(struct shelf *shelf, struct dice *dice)
+{
     struct block block;
     for (size_t i = 0; i < 4000; i++) {
         struct block *place = &shelf->places[shelf_step(shelf, dice)];
@@ -69,7 +72,8 @@ static void work(struct shelf *shelf, struct dice *dice) {
 }
 
 /* Resizing by remapping, and the largest blocks. */
-static void work_on_huge_blocks(void) {
+static void work_on_huge_blocks(void)
+{
     struct block block;
     CHECK(block_take(&block, FROM_MALLOC, 0, MIB, 1));
     for (size_t bytes = 2 * MIB; bytes <= 128 * MIB; bytes *= 2)
@@ -80,7 +84,8 @@ static void work_on_huge_blocks(void) {
 }
 
 /* Has not touched the heap before the sandbox closes: even its heap must be made inside. */
-static void *work_inside(void *shelf) {
+static void *work_inside(void *shelf)
+{
     struct dice dice = dice_new();
     pthread_barrier_wait(&gate);
     pthread_barrier_wait(&gate);
@@ -90,7 +95,8 @@ static void *work_inside(void *shelf) {
 
 static const struct shelf limits = {.live_limit = 16 * MIB, .largest = 2 * MIB};
 
-static void alone_in_the_sandbox(const void *verdict) {
+static void alone_in_the_sandbox(const void *verdict)
+{
     struct dice dice = dice_new();
     struct ashlar_stats stats;
     test_restart(NULL);
@@ -101,7 +107,8 @@ static void alone_in_the_sandbox(const void *verdict) {
     CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
 }
 
-static void threads_in_the_sandbox(const void *verdict) {
+static void threads_in_the_sandbox(const void *verdict)
+{
     struct dice dice = dice_new();
     pthread_t threads[THREADS];
     test_restart(NULL);
@@ -119,7 +126,8 @@ static void threads_in_the_sandbox(const void *verdict) {
     exchange_clear(&exchange);
 }
 
-TESTS(sandbox) {
+TESTS(sandbox)
+{
     static const unsigned trap = SECCOMP_RET_TRAP, kill_process = SECCOMP_RET_KILL_PROCESS;
     test_add(alone_in_the_sandbox, &trap, "alone_in_a_sandbox_that_traps");
     test_add(alone_in_the_sandbox, &kill_process, "alone_in_a_sandbox_that_kills");

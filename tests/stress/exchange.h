@@ -23,18 +23,21 @@ struct exchange {
     } places[EXCHANGE_PLACES];
 };
 
-static inline bool exchange_claim(struct exchange *exchange, size_t index, int from) {
+static inline bool exchange_claim(struct exchange *exchange, size_t index, int from)
+{
     /* acquire: pairs with the release in exchange_settle(), which published the block or the end of its copying. */
     return atomic_compare_exchange_strong_explicit(&exchange->places[index].state, &from, PLACE_BUSY,
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-static inline void exchange_settle(struct exchange *exchange, size_t index, int state) {
+static inline void exchange_settle(struct exchange *exchange, size_t index, int state)
+{
     atomic_store_explicit(&exchange->places[index].state, state, memory_order_release);
 }
 
 /* Give `block` away at place `index`. returns: false when the place is taken; the block is still the caller's. */
-static inline bool exchange_offer(struct exchange *exchange, size_t index, struct block *block) {
+static inline bool exchange_offer(struct exchange *exchange, size_t index, struct block *block)
+{
     if (!exchange_claim(exchange, index, PLACE_EMPTY))
         return false;
     exchange->places[index].block = *block;
@@ -44,7 +47,8 @@ static inline bool exchange_offer(struct exchange *exchange, size_t index, struc
 }
 
 /* Take what lies at place `index`, and check it. returns: false when there is nothing. */
-static inline bool exchange_accept(struct exchange *exchange, size_t index, struct block *block) {
+static inline bool exchange_accept(struct exchange *exchange, size_t index, struct block *block)
+{
     if (!exchange_claim(exchange, index, PLACE_FULL))
         return false;
     *block = exchange->places[index].block;
@@ -53,7 +57,8 @@ static inline bool exchange_accept(struct exchange *exchange, size_t index, stru
     return true;
 }
 
-static inline void exchange_clear(struct exchange *exchange) {
+static inline void exchange_clear(struct exchange *exchange)
+{
     struct block block;
     for (size_t i = 0; i < EXCHANGE_PLACES; i++) {
         if (exchange_accept(exchange, i, &block))

@@ -125,11 +125,11 @@ static void storm(size_t workers, size_t children, size_t largest)
     exchange_clear(&exchange);
 }
 
-TEST(fork_while_threads_allocate_small_blocks) { storm(rounds(4, 32), rounds(250, 10000), 2 * KIB); }
+TEST(fork_while_threads_allocate_small_blocks) { storm(rounds(4, 32), rounds(160, 10000), 2 * KIB); }
 
-TEST(fork_while_threads_allocate_all_sizes) { storm(rounds(4, 32), rounds(120, 5000), 2 * MIB); }
+TEST(fork_while_threads_allocate_all_sizes) { storm(rounds(4, 32), rounds(80, 5000), 2 * MIB); }
 
-TEST(fork_while_many_threads_allocate) { storm(MOST_WORKERS, rounds(30, 2000), 32 * KIB); }
+TEST(fork_while_many_threads_allocate) { storm(MOST_WORKERS, rounds(20, 2000), 32 * KIB); }
 
 /* ---- Fork handlers that allocate ------------------------------------------------------------------------------------- */
 

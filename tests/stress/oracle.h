@@ -27,6 +27,20 @@ enum {
     LEAST_ALIGNMENT = 16,
 };
 
+/* The thread sanitizer ends a thread before its last round of destructors, holds signals back until the next call that
+ * it knows, and does not bear a main thread that leaves by pthread_exit(). */
+#if defined(__SANITIZE_THREAD__)
+enum { UNDER_THREAD_SANITIZER = 1 };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { UNDER_THREAD_SANITIZER = 1 };
+#else
+enum { UNDER_THREAD_SANITIZER = 0 };
+#endif
+#else
+enum { UNDER_THREAD_SANITIZER = 0 };
+#endif
+
 #define VIOLATION(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
 /* ---- Random numbers, one die for each thread -------------------------------------------------------------------------- */
@@ -40,27 +54,31 @@ static inline struct dice dice_new(void) { return (struct dice){test_random() | 
 static inline uint64_t dice_next(struct dice *dice) { return test_random_from(&dice->state); }
 
 /* returns: 0 .. sides - 1. */
-static inline size_t dice_roll(struct dice *dice, size_t sides) {
+static inline size_t dice_roll(struct dice *dice, size_t sides)
+{
     return (size_t)(((unsigned __int128)dice_next(dice) * sides) >> 64);
 }
 
 static inline bool dice_once_in(struct dice *dice, size_t sides) { return dice_roll(dice, sides) == 0; }
 
 /* TEST_LONG=1 asks for a long run. */
-static inline size_t rounds(size_t normally, size_t in_long_runs) {
+static inline size_t rounds(size_t normally, size_t in_long_runs)
+{
     const char *value = getenv("TEST_LONG");
     return value && strcmp(value, "1") == 0 ? in_long_runs : normally;
 }
 
 /* ---- Content -------------------------------------------------------------------------------------------------------- */
 
-static inline uint64_t content_word(uintptr_t address, uint64_t generation) {
+static inline uint64_t content_word(uintptr_t address, uint64_t generation)
+{
     const uint64_t mixed = (address ^ generation * 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93;
     return mixed ^ (mixed >> 32);
 }
 
 /* The word that is touched after the one at `offset`, in a content of `bytes` bytes. */
-static inline size_t content_step(size_t offset, size_t bytes) {
+static inline size_t content_step(size_t offset, size_t bytes)
+{
     const size_t next = offset + sizeof(uint64_t);
     if (bytes <= WHOLE_BYTES || next < PAGE)
         return next;
@@ -71,11 +89,13 @@ static inline size_t content_step(size_t offset, size_t bytes) {
     return next_page < last_page ? next_page : last_page;
 }
 
-static inline size_t content_span(size_t offset, size_t bytes) {
+static inline size_t content_span(size_t offset, size_t bytes)
+{
     return bytes - offset < sizeof(uint64_t) ? bytes - offset : sizeof(uint64_t);
 }
 
-static inline void content_write(unsigned char *start, size_t bytes, uint64_t generation) {
+static inline void content_write(unsigned char *start, size_t bytes, uint64_t generation)
+{
     for (size_t offset = 0; offset < bytes; offset = content_step(offset, bytes)) {
         const uint64_t word = content_word((uintptr_t)start + offset, generation);
         memcpy(start + offset, &word, content_span(offset, bytes));
@@ -84,7 +104,8 @@ static inline void content_write(unsigned char *start, size_t bytes, uint64_t ge
 
 /* Check the first `kept` bytes at `start` against what content_write(written_at, bytes, generation) wrote. */
 static inline void content_check(const unsigned char *start, size_t kept, const unsigned char *written_at, size_t bytes,
-                                 uint64_t generation) {
+                                 uint64_t generation)
+{
     for (size_t offset = 0; offset < kept; offset = content_step(offset, bytes)) {
         const uint64_t word = content_word((uintptr_t)written_at + offset, generation);
         const size_t span = content_span(offset, kept);
@@ -99,7 +120,8 @@ static inline void content_check(const unsigned char *start, size_t kept, const 
     }
 }
 
-static inline void content_is_zero(const unsigned char *start, size_t bytes) {
+static inline void content_is_zero(const unsigned char *start, size_t bytes)
+{
     static const unsigned char zeros[PAGE];
     for (size_t offset = 0; offset < bytes; offset += PAGE) {
         const size_t span = bytes - offset < PAGE ? bytes - offset : PAGE;
@@ -124,14 +146,16 @@ enum entry {
     ENTRY_COUNT
 };
 
-static inline const char *entry_name(enum entry entry) {
+static inline const char *entry_name(enum entry entry)
+{
     static const char *const names[ENTRY_COUNT] = {"malloc",        "calloc",   "realloc",
                                                    "reallocarray",  "memalign", "posix_memalign",
                                                    "aligned_alloc", "valloc",   "pvalloc"};
     return names[entry];
 }
 
-static inline bool entry_takes_alignment(enum entry entry) {
+static inline bool entry_takes_alignment(enum entry entry)
+{
     return entry == FROM_MEMALIGN || entry == FROM_POSIX_MEMALIGN || entry == FROM_ALIGNED_ALLOC;
 }
 
@@ -139,7 +163,8 @@ static inline bool entry_takes_alignment(enum entry entry) {
 static inline size_t entry_factor(size_t bytes) { return bytes % 24 == 0 ? 24 : bytes % 8 == 0 ? 8 : 1; }
 
 /* Sizes as the entry points see them, near SIZE_MAX too. */
-static inline void *entry_call(enum entry entry, size_t alignment, size_t bytes) {
+static inline void *entry_call(enum entry entry, size_t alignment, size_t bytes)
+{
     const size_t factor = entry_factor(bytes);
     void *block = NULL;
     switch (entry) {
@@ -179,7 +204,8 @@ static inline void *entry_call(enum entry entry, size_t alignment, size_t bytes)
 }
 
 /* The alignment that `entry` promises when asked for `alignment`. */
-static inline size_t entry_promise(enum entry entry, size_t alignment) {
+static inline size_t entry_promise(enum entry entry, size_t alignment)
+{
     if (entry == FROM_VALLOC || entry == FROM_PVALLOC)
         return (size_t)sysconf(_SC_PAGESIZE);
     size_t promise = LEAST_ALIGNMENT;
@@ -199,7 +225,8 @@ struct block {
     enum entry origin;
 };
 
-static inline void block_check(const struct block *block) {
+static inline void block_check(const struct block *block)
+{
     if (malloc_usable_size(block->start) != block->usable)
         VIOLATION("usable size of %p changed from %zu to %zu", (void *)block->start, block->usable,
                   malloc_usable_size(block->start));
@@ -208,7 +235,8 @@ static inline void block_check(const struct block *block) {
 
 /* Write down a block just received, and fill it to its usable size. */
 static inline void block_record(struct block *block, void *start, enum entry origin, size_t alignment, size_t bytes,
-                                uint64_t generation) {
+                                uint64_t generation)
+{
     const size_t usable = malloc_usable_size(start);
     const size_t promise = entry_promise(origin, alignment);
     if ((uintptr_t)start % promise != 0)
@@ -222,7 +250,8 @@ static inline void block_record(struct block *block, void *start, enum entry ori
 
 /* Ask `entry` for a block. returns: false when there is no memory (NULL and ENOMEM). */
 static inline bool block_take(struct block *block, enum entry entry, size_t alignment, size_t bytes,
-                              uint64_t generation) {
+                              uint64_t generation)
+{
     errno = ERRNO_MARK;
     void *start = entry_call(entry, alignment, bytes);
     const int error = errno;
@@ -239,7 +268,8 @@ static inline bool block_take(struct block *block, enum entry entry, size_t alig
 
 /* Change the size of a block by realloc or reallocarray; `bytes` is not 0. returns: false when there is no memory, and
  * then the block is as it was. */
-static inline bool block_resize(struct block *block, size_t bytes, bool by_array, uint64_t generation) {
+static inline bool block_resize(struct block *block, size_t bytes, bool by_array, uint64_t generation)
+{
     const size_t factor = by_array ? entry_factor(bytes) : 1;
     const struct block old = *block;
     errno = ERRNO_MARK;
@@ -260,7 +290,8 @@ static inline bool block_resize(struct block *block, size_t bytes, bool by_array
 }
 
 /* Check a block and free it in one of the ways that its origin allows, chosen by `way`. */
-static inline void block_release(struct block *block, size_t way) {
+static inline void block_release(struct block *block, size_t way)
+{
     block_check(block);
     errno = ERRNO_MARK;
     if (way % 8 == 0) {
@@ -293,7 +324,8 @@ struct shelf {
 };
 
 /* Size of a request: every order of magnitude up to `largest`, with a liking for the edges of classes and pages. */
-static inline size_t random_request(struct dice *dice, size_t largest) {
+static inline size_t random_request(struct dice *dice, size_t largest)
+{
     const size_t edge = dice_roll(dice, 3);
     size_t bytes;
     switch (dice_roll(dice, 20)) {
@@ -321,21 +353,24 @@ static inline size_t random_request(struct dice *dice, size_t largest) {
 }
 
 /* 2^0 .. 2^24, mostly small, in the form that `entry` accepts; at most `most`, or any if that is 0. */
-static inline size_t random_alignment(struct dice *dice, enum entry entry, size_t most) {
+static inline size_t random_alignment(struct dice *dice, enum entry entry, size_t most)
+{
     const size_t exponent = dice_once_in(dice, 16) ? dice_roll(dice, 25) : dice_roll(dice, 14);
     const size_t least = entry == FROM_POSIX_MEMALIGN ? sizeof(void *) : 1;
     const size_t alignment = (size_t)1 << exponent;
     return alignment < least ? least : most && alignment > most ? most : alignment;
 }
 
-static inline void shelf_refused(struct shelf *shelf, const char *what, size_t alignment, size_t bytes) {
+static inline void shelf_refused(struct shelf *shelf, const char *what, size_t alignment, size_t bytes)
+{
     if (!shelf->memory_may_end)
         VIOLATION("%s of %zu bytes (alignment %zu) failed with %zu bytes live", what, bytes, alignment,
                   shelf->live_bytes);
     shelf->refusals++;
 }
 
-static inline void shelf_take(struct shelf *shelf, struct block *place, struct dice *dice) {
+static inline void shelf_take(struct shelf *shelf, struct block *place, struct dice *dice)
+{
     const enum entry entry = (enum entry)dice_roll(dice, ENTRY_COUNT);
     const size_t alignment = random_alignment(dice, entry, shelf->most_aligned);
     const size_t bytes = random_request(dice, shelf->largest);
@@ -345,7 +380,8 @@ static inline void shelf_take(struct shelf *shelf, struct block *place, struct d
         shelf_refused(shelf, entry_name(entry), alignment, bytes);
 }
 
-static inline void shelf_resize(struct shelf *shelf, struct block *place, struct dice *dice) {
+static inline void shelf_resize(struct shelf *shelf, struct block *place, struct dice *dice)
+{
     const size_t near = place->usable + dice_roll(dice, 33);
     const size_t wanted = dice_once_in(dice, 3) ? (near > 16 ? near - 16 : 1) : random_request(dice, shelf->largest);
     const size_t bytes = wanted ? wanted : 1;
@@ -356,13 +392,15 @@ static inline void shelf_resize(struct shelf *shelf, struct block *place, struct
         shelf_refused(shelf, "realloc", LEAST_ALIGNMENT, bytes);
 }
 
-static inline void shelf_release(struct shelf *shelf, struct block *place, struct dice *dice) {
+static inline void shelf_release(struct shelf *shelf, struct block *place, struct dice *dice)
+{
     shelf->live_bytes -= place->usable;
     block_release(place, dice_next(dice));
 }
 
 /* One random operation on one random place. returns: the place. */
-static inline size_t shelf_step(struct shelf *shelf, struct dice *dice) {
+static inline size_t shelf_step(struct shelf *shelf, struct dice *dice)
+{
     const size_t index = dice_roll(dice, SHELF_PLACES);
     struct block *place = &shelf->places[index];
     const bool full = shelf->live_bytes > shelf->live_limit;
@@ -377,19 +415,22 @@ static inline size_t shelf_step(struct shelf *shelf, struct dice *dice) {
     return index;
 }
 
-static inline void shelf_steps(struct shelf *shelf, struct dice *dice, size_t count) {
+static inline void shelf_steps(struct shelf *shelf, struct dice *dice, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         shelf_step(shelf, dice);
 }
 
-static inline void shelf_check(const struct shelf *shelf) {
+static inline void shelf_check(const struct shelf *shelf)
+{
     for (size_t i = 0; i < SHELF_PLACES; i++) {
         if (shelf->places[i].start)
             block_check(&shelf->places[i]);
     }
 }
 
-static inline void shelf_clear(struct shelf *shelf, struct dice *dice) {
+static inline void shelf_clear(struct shelf *shelf, struct dice *dice)
+{
     for (size_t i = 0; i < SHELF_PLACES; i++) {
         if (shelf->places[i].start)
             shelf_release(shelf, &shelf->places[i], dice);

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 /* A figure of /proc/self/status that the kernel gives in KiB, such as "VmHWM". returns: bytes. */
-static inline size_t self_status(const char *field) {
+static inline size_t self_status(const char *field)
+{
     char text[8192], label[32];
     const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
@@ -27,7 +28,8 @@ static inline size_t self_status(const char *field) {
 }
 
 /* Let VmHWM begin anew from the present resident size. */
-static inline void self_reset_peak(void) {
+static inline void self_reset_peak(void)
+{
     const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (file < 0 || write(file, "5", 1) != 1)
         SKIP("/proc/self/clear_refs cannot be written");
@@ -42,7 +44,8 @@ struct self_mapping {
 };
 
 /* Call visit(mapping, argument) for every mapping that `path` (/proc/PID/maps) lists. */
-static inline void mappings_of(const char *path, void (*visit)(const struct self_mapping *, void *), void *argument) {
+static inline void mappings_of(const char *path, void (*visit)(const struct self_mapping *, void *), void *argument)
+{
     static char text[1 << 16];
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -65,28 +68,33 @@ static inline void mappings_of(const char *path, void (*visit)(const struct self
     close(file);
 }
 
-static inline void self_mappings(void (*visit)(const struct self_mapping *, void *), void *argument) {
+static inline void self_mappings(void (*visit)(const struct self_mapping *, void *), void *argument)
+{
     mappings_of("/proc/self/maps", visit, argument);
 }
 
-static inline void self_count_mapping(const struct self_mapping *mapping, void *count) {
+static inline void self_count_mapping(const struct self_mapping *mapping, void *count)
+{
     (void)mapping;
     ++*(size_t *)count;
 }
 
-static inline size_t self_mapping_count(void) {
+static inline size_t self_mapping_count(void)
+{
     size_t count = 0;
     self_mappings(self_count_mapping, &count);
     return count;
 }
 
-static inline void self_add_anonymous(const struct self_mapping *mapping, void *bytes) {
+static inline void self_add_anonymous(const struct self_mapping *mapping, void *bytes)
+{
     if (mapping->name[0] == '\0' || strncmp(mapping->name, "[anon", 5) == 0)
         *(size_t *)bytes += mapping->end - mapping->start;
 }
 
 /* Address space without files, break and main stack: the heap's, and the little that loader and libc take. */
-static inline size_t self_anonymous_bytes(void) {
+static inline size_t self_anonymous_bytes(void)
+{
     size_t bytes = 0;
     self_mappings(self_add_anonymous, &bytes);
     return bytes;

@@ -1,5 +1,5 @@
-/* options.c: the text of ASHLAR_CONF, strict, all or nothing. On a played kernel the environment is never finished, so that it
- * can be read again and again, and every line that is printed lands in a buffer. */
+/* options.c: the text of ASHLAR_CONF, strict, all or nothing. On a played kernel the environment is never finished, so
+ * that it can be read again and again, and every line that is printed lands in a buffer. */
 #include "test.h"
 
 #include "../lib/fake_os.h"
@@ -23,38 +23,44 @@ static const char *const initials[OPTION_COUNT] = {
 #undef OPTION
 };
 
-static void read_conf(const char *conf) {
+static void read_conf(const char *conf)
+{
     fake_os.text_bytes = 0;
     fake_os.text[0] = '\0';
     fake_os.environment = conf;
     option_read_all();
 }
 
-static const char *value_of(const char *key) {
+static const char *value_of(const char *key)
+{
     static char value[512];
 
     CHECK(ashlar_option(key, value, sizeof value) >= 0);
     return value;
 }
 
-static void check_value(const char *key, const char *expected) {
+static void check_value(const char *key, const char *expected)
+{
     if (strcmp(value_of(key), expected) != 0)
         test_fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", key, value_of(key), expected);
 }
 
-static void check_all_initial(void) {
+static void check_all_initial(void)
+{
     for (int id = 0; id < OPTION_COUNT; id++)
         check_value(names[id], initials[id]);
 }
 
-static void check_printed(const char *expected) {
+static void check_printed(const char *expected)
+{
     if (strcmp(fake_os.text, expected) != 0)
         test_fail(__FILE__, __LINE__, "for \"%s\": \"%s\", not \"%s\"", fake_os.environment, fake_os.text, expected);
 }
 
 /* ---- What is accepted ----------------------------------------------------------------------------------------------- */
 
-TEST(without_a_configuration_everything_has_its_initial_value) {
+TEST(without_a_configuration_everything_has_its_initial_value)
+{
     read_conf(NULL);
     check_printed("");
     check_all_initial();
@@ -99,7 +105,8 @@ static const struct accepted {
     {"warn:on,dirty:3M,sized:warn", "sized", "warn"},
 };
 
-static void is_accepted(const void *argument) {
+static void is_accepted(const void *argument)
+{
     const struct accepted *const row = argument;
 
     read_conf(row->conf);
@@ -168,7 +175,8 @@ static const struct refused {
     {"sized:off,dirty:3M,warn:maybe", "bad value for \"warn\": \"maybe\""}, /* all or nothing */
 };
 
-static void is_refused(const void *argument) {
+static void is_refused(const void *argument)
+{
     const struct refused *const row = argument;
     char line[512];
 
@@ -178,14 +186,16 @@ static void is_refused(const void *argument) {
     check_all_initial();
 }
 
-TESTS(rows) {
+TESTS(rows)
+{
     for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++)
         test_add(is_accepted, &accepted[i], "accepted_%s_as_%s", accepted[i].conf, accepted[i].value);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         test_add(is_refused, &refused[i], "refused_row_%zu", i);
 }
 
-TEST(a_very_long_word_is_cut_in_the_message) {
+TEST(a_very_long_word_is_cut_in_the_message)
+{
     char conf[2000], expected[256];
 
     memset(conf, 'x', sizeof conf);
@@ -196,7 +206,8 @@ TEST(a_very_long_word_is_cut_in_the_message) {
     check_all_initial();
 }
 
-TEST(a_folder_has_its_room_and_no_more) {
+TEST(a_folder_has_its_room_and_no_more)
+{
     char conf[400] = "status:/";
 
     memset(conf + 8, 'd', 254);
@@ -212,7 +223,8 @@ TEST(a_folder_has_its_room_and_no_more) {
 
 /* ---- When it is read ------------------------------------------------------------------------------------------------ */
 
-TEST(once_libc_has_set_the_environment_it_is_read_for_the_last_time) {
+TEST(once_libc_has_set_the_environment_it_is_read_for_the_last_time)
+{
     read_conf(NULL);
     fake_os.environment_ready = true;
     read_conf("warn:on");
@@ -222,7 +234,8 @@ TEST(once_libc_has_set_the_environment_it_is_read_for_the_last_time) {
     check_value("dirty", "8M");
 }
 
-TEST(where_the_environment_is_not_to_be_trusted_it_is_not_looked_at) {
+TEST(where_the_environment_is_not_to_be_trusted_it_is_not_looked_at)
+{
     page_ground.secure = true;
     read_conf("warn:on,confirm:on,status:/tmp");
     check_printed("");
@@ -231,7 +244,8 @@ TEST(where_the_environment_is_not_to_be_trusted_it_is_not_looked_at) {
     check_printed("");
 }
 
-TEST(confirm_prints_every_setting_once_and_where_it_comes_from) {
+TEST(confirm_prints_every_setting_once_and_where_it_comes_from)
+{
     char expected[4096] = "";
 
     read_conf("dirty:3M,confirm:on");
@@ -245,7 +259,8 @@ TEST(confirm_prints_every_setting_once_and_where_it_comes_from) {
 
 /* ---- What it changes ------------------------------------------------------------------------------------------------ */
 
-TEST(settings_reach_the_floor_that_obeys_them) {
+TEST(settings_reach_the_floor_that_obeys_them)
+{
     read_conf("purge_delay:2s,dirty:3M,soft_limit:4M,hard_limit:5M");
     CHECK_EQ(load_relaxed(&page_bounds.purge_delay_ms), 2000);
     CHECK_EQ(load_relaxed(&page_bounds.dirty_floor), 3 * MIB);
@@ -256,7 +271,8 @@ TEST(settings_reach_the_floor_that_obeys_them) {
     CHECK_EQ(load_relaxed(&page_bounds.dirty_floor), 8 * MIB);
 }
 
-TEST(a_setting_that_lives_can_be_changed_and_a_bad_value_changes_nothing) {
+TEST(a_setting_that_lives_can_be_changed_and_a_bad_value_changes_nothing)
+{
     read_conf("dirty:3M");
     CHECK_EQ(ashlar_option_set("dirty", "4M"), 0);
     check_value("dirty", "4M");
@@ -275,7 +291,8 @@ TEST(a_setting_that_lives_can_be_changed_and_a_bad_value_changes_nothing) {
     check_printed(""); /* whoever calls gets an error value, not a line */
 }
 
-TEST(a_value_is_written_as_snprintf_would) {
+TEST(a_value_is_written_as_snprintf_would)
+{
     char value[16];
 
     read_conf("purge_delay:1234ms");
@@ -298,7 +315,8 @@ TEST(a_value_is_written_as_snprintf_would) {
 enum { CONF_BYTES = 4096, TEXTS = 100000 };
 
 /* A page that ends where nothing is readable: whoever looks beyond the text falls. */
-static char *edge_of_memory(void) {
+static char *edge_of_memory(void)
+{
     char *const page = mmap(NULL, 2 * CONF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     CHECK(page != MAP_FAILED);
@@ -307,9 +325,10 @@ static char *edge_of_memory(void) {
 }
 
 /* Random pieces of what a configuration is made of, with a rare random byte. returns: its length. */
-static size_t random_text(char *text, size_t room) {
-    static const char *const pieces[] = {":",   ",",    "on",  "off", "1",  "0",   "7",    "999999999", "K",  "M",
-                                         "T",   "ms",   "s",   "m",   "/",  "tmp", "none", "cgroup",    "warn", "x"};
+static size_t random_text(char *text, size_t room)
+{
+    static const char *const pieces[] = {":", ",",  "on", "off", "1", "0",   "7",    "999999999", "K",    "M",
+                                         "T", "ms", "s",  "m",   "/", "tmp", "none", "cgroup",    "warn", "x"};
     size_t length = 0;
 
     for (uint64_t count = test_random() % 12; count > 0 && length + 40 < room; count--) {
@@ -328,7 +347,8 @@ static size_t random_text(char *text, size_t room) {
 }
 
 /* Exactly one line, which any terminal can bear. */
-static void check_complaint(void) {
+static void check_complaint(void)
+{
     static const char opening[] = "ashlar: ASHLAR_CONF: ";
     static const char closing[] = "; all settings ignored\n";
 
@@ -342,7 +362,8 @@ static void check_complaint(void) {
 }
 
 /* All settings as one text, which must be read as the same settings. */
-static void check_round_trip(void) {
+static void check_round_trip(void)
+{
     char conf[CONF_BYTES] = "", before[OPTION_COUNT][300];
 
     for (int id = 0; id < OPTION_COUNT; id++) {
@@ -354,7 +375,8 @@ static void check_round_trip(void) {
         check_value(names[id], before[id]);
 }
 
-TEST(any_text_is_read_whole_or_refused_whole_in_one_line) {
+TEST(any_text_is_read_whole_or_refused_whole_in_one_line)
+{
     char *const edge = edge_of_memory();
     uint64_t read_whole = 0;
 

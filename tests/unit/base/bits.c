@@ -5,7 +5,8 @@
 #include "base/units.h"
 
 /* Numbers around every power of two, and random ones of every length. */
-static size_t interesting(int i) {
+static size_t interesting(int i)
+{
     const size_t power = (size_t)1 << i % 63;
 
     switch (i / 63) {
@@ -22,7 +23,8 @@ static size_t interesting(int i) {
 
 enum { INTERESTING = 63 * 40 };
 
-TEST(a_power_of_two_has_one_bit) {
+TEST(a_power_of_two_has_one_bit)
+{
     CHECK(!is_power_of_two(0));
     for (int i = 0; i < INTERESTING; i++) {
         const size_t n = interesting(i);
@@ -30,7 +32,8 @@ TEST(a_power_of_two_has_one_bit) {
     }
 }
 
-TEST(the_power_from_a_number_is_the_next_not_below_it) {
+TEST(the_power_from_a_number_is_the_next_not_below_it)
+{
     for (int i = 0; i < INTERESTING; i++) {
         const size_t n = interesting(i) >> 1;
         const size_t power = power_of_two_from(n);
@@ -41,14 +44,16 @@ TEST(the_power_from_a_number_is_the_next_not_below_it) {
     CHECK_EQ(power_of_two_from((size_t)1 << 63), INTMAX_MIN);
 }
 
-TEST(the_logarithm_is_the_highest_bit) {
+TEST(the_logarithm_is_the_highest_bit)
+{
     for (int i = 0; i < INTERESTING; i++) {
         const size_t n = interesting(i) | 1;
         CHECK(n >> log2_floor(n) == 1);
     }
 }
 
-TEST(rounding_finds_the_nearest_multiples) {
+TEST(rounding_finds_the_nearest_multiples)
+{
     for (size_t step = 1; step <= (size_t)1 << 30; step *= 2)
         for (int i = 0; i < INTERESTING; i++) {
             const size_t n = interesting(i) >> 2;
@@ -57,7 +62,8 @@ TEST(rounding_finds_the_nearest_multiples) {
         }
 }
 
-TEST(mixing_loses_nothing_and_every_bit_reaches_every_other) {
+TEST(mixing_loses_nothing_and_every_bit_reaches_every_other)
+{
     uint64_t reached[64] = {0};
 
     for (int i = 0; i < 1000; i++) {
@@ -72,7 +78,8 @@ TEST(mixing_loses_nothing_and_every_bit_reaches_every_other) {
         CHECK_EQ(~reached[bit], 0);
 }
 
-TEST(granules_hold_their_bytes_with_less_than_one_to_spare) {
+TEST(granules_hold_their_bytes_with_less_than_one_to_spare)
+{
     CHECK_EQ(granules_for(0).n, 0);
     for (size_t bytes = 1; bytes <= 300000; bytes++) {
         const granule_count count = granules_for(bytes);

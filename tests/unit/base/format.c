@@ -8,7 +8,8 @@
 #include "base/format.h"
 
 /* Write some text of all kinds into `room` bytes, twice, and compare. */
-static void compare(size_t room, uint64_t number) {
+static void compare(size_t room, uint64_t number)
+{
     char ours[128], theirs[128];
     struct text text = {ours, room, 0};
 
@@ -25,7 +26,8 @@ static void compare(size_t room, uint64_t number) {
     CHECK_EQ(text_written(&text), room == 0 ? 0 : strlen(theirs));
 }
 
-TEST(every_number_and_every_room_gives_what_snprintf_gives) {
+TEST(every_number_and_every_room_gives_what_snprintf_gives)
+{
     for (size_t room = 0; room < 60; room++) {
         compare(room, 0);
         compare(room, UINT64_MAX);
@@ -34,7 +36,8 @@ TEST(every_number_and_every_room_gives_what_snprintf_gives) {
     }
 }
 
-TEST(without_a_buffer_the_length_is_still_counted) {
+TEST(without_a_buffer_the_length_is_still_counted)
+{
     struct text text = {NULL, 0, 0};
 
     text_put(&text, "twelve chars");

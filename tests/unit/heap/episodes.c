@@ -1,6 +1,6 @@
-/* Random lives of many threads that allocate, free, hand blocks to each other, end and are followed by others. After each
- * episode everybody rests, and heap_walk() proves every invariant of the floor; at the end every block is freed, and every
- * granule must be free again.
+/* Random lives of many threads that allocate, free, hand blocks to each other, end and are followed by others. After
+ * each episode everybody rests, and heap_walk() proves every invariant of the floor; at the end every block is freed,
+ * and every granule must be free again.
  *
  *   threads --get--> own blocks --hand over--> slots --take--> another thread --free--> home, or an orphan
  */
@@ -20,7 +20,8 @@ struct note {
 static _Atomic(struct note *) slots[SLOTS]; /* blocks on their way from thread to thread */
 static size_t bytes_max;
 
-static struct note *get(size_t bytes) {
+static struct note *get(size_t bytes)
+{
     struct note *const note = walk_get(bytes < sizeof *note ? sizeof *note : bytes);
 
     CHECK(note != NULL);
@@ -31,7 +32,8 @@ static struct note *get(size_t bytes) {
     return note;
 }
 
-static void put_back(struct note *note) {
+static void put_back(struct note *note)
+{
     const unsigned char *const content = (const unsigned char *)(note + 1);
     const size_t bytes = note->bytes;
 
@@ -41,20 +43,22 @@ static void put_back(struct note *note) {
     walk_put_back(note);
 }
 
-static void swap_with_slot(struct note **own) {
+static void swap_with_slot(struct note **own)
+{
     /* acquire-release: the block's content travels with it. */
     *own = atomic_exchange_explicit(&slots[test_random() % SLOTS], *own, memory_order_acq_rel);
 }
 
-static size_t any_size(void) {
+static size_t any_size(void)
+{
     const unsigned bits = 4 + (unsigned)(test_random() % 13);
 
     return test_random() % ((size_t)1 << bits) % bytes_max;
 }
 
-static void *live(void *ends) {
-    struct note *own[OWN] = {0};
-
+/* Steps of a thread's life. */
+static void live(struct note **own)
+{
     for (int step = 0; step < STEPS; step++) {
         struct note **const one = &own[test_random() % OWN];
         if (*one == NULL)
@@ -66,17 +70,29 @@ static void *live(void *ends) {
             *one = NULL;
         }
     }
+}
+
+static void leave(struct note **own)
+{
     for (int i = 0; i < OWN; i++) {
         swap_with_slot(&own[i]); /* half of what is left stays with the others */
         if (own[i] != NULL)
             put_back(own[i]);
+        own[i] = NULL;
     }
-    if (ends != NULL)
-        heap_thread_exit();
-    return NULL;
 }
 
-static uint64_t blocks_in_slots(void) {
+static uint64_t count_blocks(struct note **own)
+{
+    uint64_t count = 0;
+
+    for (int i = 0; i < OWN; i++)
+        count += own[i] != NULL;
+    return count;
+}
+
+static uint64_t blocks_in_slots(void)
+{
     uint64_t count = 0;
 
     for (int i = 0; i < SLOTS; i++)
@@ -84,19 +100,50 @@ static uint64_t blocks_in_slots(void) {
     return count;
 }
 
-static void episode(bool main_lives_too) {
-    pthread_t threads[THREADS];
-    static int yes;
+static pthread_barrier_t rest;
+static _Atomic uint64_t resting_blocks; /* in the hands of threads that rest */
 
-    for (int i = 0; i < THREADS; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, live, &yes), 0);
-    if (main_lives_too)
-        (void)live(NULL);
-    for (int i = 0; i < THREADS; i++)
-        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+/* A life with a rest in the middle, in which the main thread looks at everything. */
+static void *live_and_end(void *argument)
+{
+    struct note *own[OWN] = {0};
+
+    (void)argument;
+    live(own);
+    add_relaxed(&resting_blocks, count_blocks(own));
+    pthread_barrier_wait(&rest);
+    pthread_barrier_wait(&rest);
+    live(own);
+    leave(own);
+    heap_thread_exit();
+    return NULL;
 }
 
-static void empty_slots(void) {
+static void episode(bool main_lives_too)
+{
+    pthread_t threads[THREADS];
+    struct note *own[OWN] = {0};
+
+    store_relaxed(&resting_blocks, 0);
+    CHECK_EQ(pthread_barrier_init(&rest, NULL, THREADS + 1), 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, live_and_end, NULL), 0);
+    if (main_lives_too)
+        live(own);
+    pthread_barrier_wait(&rest);
+    heap_walk();
+    CHECK_EQ(walk_held(), blocks_in_slots() + count_blocks(own) + load_relaxed(&resting_blocks));
+    pthread_barrier_wait(&rest);
+    if (main_lives_too)
+        live(own);
+    leave(own);
+    for (int i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(pthread_barrier_destroy(&rest), 0);
+}
+
+static void empty_slots(void)
+{
     for (int i = 0; i < SLOTS; i++) {
         struct note *const note = atomic_exchange_explicit(&slots[i], NULL, memory_order_acq_rel);
         if (note != NULL)
@@ -105,7 +152,8 @@ static void empty_slots(void) {
 }
 
 /* Everything was freed: no slab is left but what this thread gives back now, and no granule is live. */
-static void check_nothing_is_left(void) {
+static void check_nothing_is_left(void)
+{
     struct heap_stats stats;
 
     heap_settle();
@@ -121,7 +169,8 @@ static void check_nothing_is_left(void) {
     }
 }
 
-static void random_lives(size_t most) {
+static void random_lives(size_t most)
+{
     bytes_max = most;
     page_start();
     for (int i = 0; i < EPISODES; i++) {
@@ -142,7 +191,8 @@ TEST(blocks_of_one_size_of_many_threads_all_come_home) { random_lives(17); }
 
 /* ---- A consumer that never allocates ------------------------------------------------------------------------------- */
 
-static void *consume(void *argument) {
+static void *consume(void *argument)
+{
     (void)argument;
     for (int taken = 0; taken < 20000;) {
         struct note *own = NULL;
@@ -156,7 +206,8 @@ static void *consume(void *argument) {
     return NULL;
 }
 
-static void *produce(void *argument) {
+static void *produce(void *argument)
+{
     (void)argument;
     for (int made = 0; made < 20000; made++) {
         struct note *own = get(16 + test_random() % 300);
@@ -169,7 +220,8 @@ static void *produce(void *argument) {
     return NULL;
 }
 
-TEST(what_producers_make_and_consumers_free_comes_home) {
+TEST(what_producers_make_and_consumers_free_comes_home)
+{
     pthread_t threads[THREADS];
 
     bytes_max = 1024;
@@ -188,7 +240,8 @@ TEST(what_producers_make_and_consumers_free_comes_home) {
 
 static struct heap *shared;
 
-static void *live_in_shared_heap(void *argument) {
+static void *live_in_shared_heap(void *argument)
+{
     void *own[OWN] = {0};
 
     (void)argument;
@@ -207,7 +260,8 @@ static void *live_in_shared_heap(void *argument) {
     return NULL; /* what is left ends with the heap */
 }
 
-TEST(a_shared_heap_of_many_threads_ends_with_all_that_is_in_it) {
+TEST(a_shared_heap_of_many_threads_ends_with_all_that_is_in_it)
+{
     pthread_t threads[THREADS];
 
     bytes_max = 200000;

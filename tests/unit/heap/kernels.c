@@ -1,6 +1,6 @@
-/* The whole heap on kernels that this machine does not have: pages of 16 and 64 KiB, no fixed places, little memory, any call
- * refused. One thread lives a random life of blocks of all sizes, alignments and resizings; every block is checked, and
- * heap_walk() proves the invariants on the way. */
+/* The whole heap on kernels that this machine does not have: pages of 16 and 64 KiB, no fixed places, little memory,
+ * any call refused. One thread lives a random life of blocks of all sizes, alignments and resizings; every block is
+ * checked, and heap_walk() proves the invariants on the way. */
 #include "test.h"
 
 #include "../lib/fake_os.h"
@@ -38,13 +38,15 @@ static struct {
 
 static int reports;
 
-static void note_misuse(const struct heap_misuse *misuse) {
+static void note_misuse(const struct heap_misuse *misuse)
+{
     test_note("misuse %d of 0x%lx", misuse->kind, (unsigned long)misuse->address);
     reports++;
 }
 
 /* Play `kernel`, before anything has happened. */
-static void begin(const struct kernel *kernel) {
+static void begin(const struct kernel *kernel)
+{
     fake_os.page_bytes = kernel->page_bytes;
     fake_os.refuses_places = kernel->refuses_places;
     fake_os.short_of_space = kernel->short_of_space;
@@ -56,7 +58,8 @@ static void begin(const struct kernel *kernel) {
 }
 
 /* A word at each end and one in the middle. */
-static void mark(int i) {
+static void mark(int i)
+{
     uint64_t *const words = (uint64_t *)(void *)blocks[i].start;
     const size_t count = blocks[i].bytes / 8;
 
@@ -65,7 +68,8 @@ static void mark(int i) {
         words[0] = words[count / 2] = words[count - 1] = blocks[i].tag;
 }
 
-static void check_mark(int i, size_t bytes) {
+static void check_mark(int i, size_t bytes)
+{
     const uint64_t *const words = (uint64_t *)(void *)blocks[i].start;
     const size_t count = blocks[i].bytes / 8;
 
@@ -75,19 +79,22 @@ static void check_mark(int i, size_t bytes) {
         CHECK(words[count / 2] == blocks[i].tag && words[count - 1] == blocks[i].tag);
 }
 
-static bool is_zero(const char *bytes, size_t count) {
+static bool is_zero(const char *bytes, size_t count)
+{
     return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
 }
 
 /* Mostly small, now and then large, rarely huge. */
-static size_t any_size(void) {
+static size_t any_size(void)
+{
     const uint64_t kind = test_random() % 256;
     const size_t most = kind == 0 ? 80 * MIB : kind < 16 ? 4 * MIB : kind < 96 ? 200000 : 2000;
 
     return test_random() % most;
 }
 
-static void take_one(int i) {
+static void take_one(int i)
+{
     const struct heap_request request = {any_size(), BLOCK_ALIGN << (test_random() % 16 == 0 ? test_random() % 17 : 0),
                                          test_random() % 4 == 0, "malloc"};
     char *const block = heap_alloc(NULL, &request);
@@ -109,7 +116,8 @@ static void take_one(int i) {
     mark(i);
 }
 
-static void resize_one(int i) {
+static void resize_one(int i)
+{
     const struct heap_block found = heap_find(blocks[i].start, "realloc");
     const size_t wanted = 1 + any_size();
     char *const moved = heap_realloc(blocks[i].start, &found, wanted, "realloc");
@@ -127,13 +135,15 @@ static void resize_one(int i) {
     mark(i);
 }
 
-static void free_one(int i) {
+static void free_one(int i)
+{
     check_mark(i, SIZE_MAX);
     walk_put_back(blocks[i].start);
     blocks[i].start = NULL;
 }
 
-static uint64_t small_blocks(void) {
+static uint64_t small_blocks(void)
+{
     uint64_t count = 0;
 
     for (int i = 0; i < BLOCKS; i++)
@@ -141,7 +151,8 @@ static uint64_t small_blocks(void) {
     return count;
 }
 
-static void live(int steps) {
+static void live(int steps)
+{
     for (int step = 0; step < steps; step++) {
         const int i = (int)(test_random() % BLOCKS);
         fake_os.now_ms += 1;
@@ -158,7 +169,8 @@ static void live(int steps) {
     }
 }
 
-static void free_all(void) {
+static void free_all(void)
+{
     for (int i = 0; i < BLOCKS; i++)
         if (blocks[i].start != NULL)
             free_one(i);
@@ -169,7 +181,8 @@ static void free_all(void) {
     CHECK_EQ(reports, 0);
 }
 
-static void random_life(const void *argument) {
+static void random_life(const void *argument)
+{
     begin(argument);
     live(STEPS);
     free_all();
@@ -177,7 +190,8 @@ static void random_life(const void *argument) {
     CHECK_EQ(ground_walk().live, 0);
 }
 
-TESTS(random_lives) {
+TESTS(random_lives)
+{
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
         test_add(random_life, &kernels[i], "a_random_life_with_%s", kernels[i].name);
 }
@@ -185,8 +199,10 @@ TESTS(random_lives) {
 /* ---- Refusals ------------------------------------------------------------------------------------------------------- */
 
 /* A life that needs every kind of call. */
-static void short_life(void) {
-    static const size_t sizes[] = {16, 100, 1000, 5000, 40000, 65536, 70000, 300000, 2000000, 5000000, 33 << 20, 70 << 20};
+static void short_life(void)
+{
+    static const size_t sizes[] = {16,    100,    1000,    5000,    40000,    65536,
+                                   70000, 300000, 2000000, 5000000, 33 << 20, 70 << 20};
 
     for (int i = 0; i < 60; i++) {
         const struct heap_request request = {sizes[i % 12], i % 7 == 0 ? 4096 : BLOCK_ALIGN, i % 2 == 0, "malloc"};
@@ -208,10 +224,12 @@ static void short_life(void) {
     heap_walk();
 }
 
-static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_places) {
+static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_places)
+{
     const struct kernel kernel = {"refusals", 4096, refuses_places, false, false, SIZE_MAX};
 
-    EXITS(0) {
+    EXITS(0)
+    {
         begin(&kernel);
         fake_os.refused_call = call;
         fake_os.refuses_from_there = from_there;
@@ -224,7 +242,8 @@ static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_plac
     return *(bool *)test_shared();
 }
 
-static void every_refusal_is_survived(bool from_there, bool refuses_places) {
+static void every_refusal_is_survived(bool from_there, bool refuses_places)
+{
     uint64_t call = 1;
 
     while (refuse_and_recover(call, from_there, refuses_places))

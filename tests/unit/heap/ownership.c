@@ -1,6 +1,6 @@
-/* Stories about who owns a slab and how blocks find home, told step by step. Several actors play threads in one: a thread
- * is nothing but its thread-local word, so whoever holds the word is that thread. What needs luck with real threads happens
- * here every time. */
+/* Stories about who owns a slab and how blocks find home, told step by step. Several actors play threads in one: a
+ * thread is nothing but its thread-local word, so whoever holds the word is that thread. What needs luck with real
+ * threads happens here every time. */
 #include "test.h"
 
 #include "../lib/heap_walk.h"
@@ -11,7 +11,8 @@ enum { MANY = 3000 };
 static uintptr_t selves[ACTORS]; /* 0: has not allocated yet, as in a real thread */
 static enum actor present;
 
-static void be(enum actor actor) {
+static void be(enum actor actor)
+{
     selves[present] = heap_self;
     present = actor;
     heap_self = selves[actor];
@@ -23,25 +24,29 @@ static struct {
     struct heap_misuse last;
 } reports;
 
-static void note_misuse(const struct heap_misuse *misuse) {
+static void note_misuse(const struct heap_misuse *misuse)
+{
     reports.count++;
     reports.last = *misuse;
 }
 
-static void begin(void) {
+static void begin(void)
+{
     page_start();
     heap_taps.misuse = note_misuse;
 }
 
 /* A block of Ann's. */
-static void *get_as(enum actor actor, size_t bytes) {
+static void *get_as(enum actor actor, size_t bytes)
+{
     be(actor);
     void *const block = walk_get(bytes);
     CHECK(block != NULL);
     return block;
 }
 
-static void free_as(enum actor actor, void *block) {
+static void free_as(enum actor actor, void *block)
+{
     be(actor);
     walk_put_back(block);
 }
@@ -50,7 +55,8 @@ static struct slab *slab_of(const void *block) { return slab_of_line(page_line(p
 
 static struct remote word_of(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)); }
 
-static struct heap *heap_of(enum actor actor) {
+static struct heap *heap_of(enum actor actor)
+{
     be(actor);
     struct heap *const heap = heap_own();
     CHECK(heap != NULL);
@@ -59,12 +65,14 @@ static struct heap *heap_of(enum actor actor) {
 
 static void send_parcels(enum actor actor) { heap_send_parcels(heap_of(actor)); }
 
-static void exit_as(enum actor actor) {
+static void exit_as(enum actor actor)
+{
     be(actor);
     heap_thread_exit();
 }
 
-static uint32_t live_granules(void) {
+static uint32_t live_granules(void)
+{
     uint32_t live = 0;
 
     for (granule_index index = {1}; index.i < page_granule_end().i; index.i++) {
@@ -75,14 +83,16 @@ static uint32_t live_granules(void) {
     return live;
 }
 
-static void check_held(uint64_t blocks) {
+static void check_held(uint64_t blocks)
+{
     heap_walk();
     CHECK_EQ(walk_held(), blocks);
 }
 
 /* ---- The way home -------------------------------------------------------------------------------------------------- */
 
-TEST(a_block_freed_by_another_thread_waits_in_a_parcel_then_in_the_inbox_and_is_handed_out_again) {
+TEST(a_block_freed_by_another_thread_waits_in_a_parcel_then_in_the_inbox_and_is_handed_out_again)
+{
     begin();
     void *const first = get_as(ANN, 100);
     void *const second = get_as(ANN, 100);
@@ -105,7 +115,8 @@ TEST(a_block_freed_by_another_thread_waits_in_a_parcel_then_in_the_inbox_and_is_
     CHECK_EQ(live_granules(), 1); /* Bob's one block */
 }
 
-TEST(many_parcels_for_one_slab_need_one_token) {
+TEST(many_parcels_for_one_slab_need_one_token)
+{
     void *blocks[20];
 
     begin();
@@ -124,7 +135,8 @@ TEST(many_parcels_for_one_slab_need_one_token) {
     CHECK_EQ(walk.tokens, 0);
 }
 
-TEST(a_parcel_gives_way_to_one_for_another_slab_in_its_place) {
+TEST(a_parcel_gives_way_to_one_for_another_slab_in_its_place)
+{
     void *blocks[HEAP_PARCELS + 1];
 
     begin();
@@ -143,7 +155,8 @@ TEST(a_parcel_gives_way_to_one_for_another_slab_in_its_place) {
     CHECK(page_index_of(first).i % HEAP_PARCELS == page_index_of(slab_of(blocks[4])).i % HEAP_PARCELS);
 }
 
-TEST(a_thread_that_only_frees_never_holds_back_more_than_its_budget) {
+TEST(a_thread_that_only_frees_never_holds_back_more_than_its_budget)
+{
     static void *blocks[MANY];
 
     begin();
@@ -161,7 +174,8 @@ TEST(a_thread_that_only_frees_never_holds_back_more_than_its_budget) {
     CHECK_EQ(live_granules(), 1);
 }
 
-TEST(a_full_slab_wakes_when_a_block_comes_home) {
+TEST(a_full_slab_wakes_when_a_block_comes_home)
+{
     begin();
     void *blocks[4];
     for (int i = 0; i < 4; i++)
@@ -185,7 +199,27 @@ TEST(a_full_slab_wakes_when_a_block_comes_home) {
     check_held(2);
 }
 
-TEST(a_thread_without_a_heap_frees_without_getting_one) {
+TEST(the_slab_that_was_woken_first_is_the_next_to_be_used)
+{
+    void *blocks[12];
+
+    begin();
+    for (int i = 0; i < 12; i++)
+        blocks[i] = get_as(ANN, 65536); /* three slabs of four */
+    const struct slab *const slabs[] = {slab_of(blocks[0]), slab_of(blocks[4])};
+    free_as(ANN, blocks[5]);
+    free_as(ANN, blocks[0]);
+    check_held(10);
+    CHECK_EQ(slab_of(get_as(ANN, 65536)), slabs[1]);
+    check_held(11);
+    CHECK_EQ(slab_of(get_as(ANN, 65536)), slabs[0]);
+    check_held(12);
+    CHECK(slab_of(get_as(ANN, 65536)) != slabs[1]);
+    check_held(13);
+}
+
+TEST(a_thread_without_a_heap_frees_without_getting_one)
+{
     begin();
     void *const block = get_as(ANN, 100);
     be(BOB);
@@ -197,7 +231,8 @@ TEST(a_thread_without_a_heap_frees_without_getting_one) {
 
 /* ---- The end of a thread ------------------------------------------------------------------------------------------- */
 
-TEST(a_thread_that_freed_everything_leaves_nothing) {
+TEST(a_thread_that_freed_everything_leaves_nothing)
+{
     static void *blocks[MANY];
 
     begin();
@@ -212,7 +247,8 @@ TEST(a_thread_that_freed_everything_leaves_nothing) {
     CHECK_EQ(live_granules(), 0);
 }
 
-TEST(a_heap_whose_thread_ended_is_closed_and_serves_the_next_thread) {
+TEST(a_heap_whose_thread_ended_is_closed_and_serves_the_next_thread)
+{
     begin();
     (void)get_as(ANN, 16);
     const struct heap *const heap = heap_of(ANN);
@@ -223,7 +259,8 @@ TEST(a_heap_whose_thread_ended_is_closed_and_serves_the_next_thread) {
     check_held(2);
 }
 
-TEST(the_blocks_of_a_thread_that_ended_stay_and_the_last_free_ends_their_slab) {
+TEST(the_blocks_of_a_thread_that_ended_stay_and_the_last_free_ends_their_slab)
+{
     void *blocks[10];
 
     begin();
@@ -247,7 +284,8 @@ TEST(the_blocks_of_a_thread_that_ended_stay_and_the_last_free_ends_their_slab) {
     CHECK_EQ(walk.orphans, 0);
 }
 
-TEST(an_orphan_is_adopted_by_the_first_that_needs_its_class) {
+TEST(an_orphan_is_adopted_by_the_first_that_needs_its_class)
+{
     begin();
     void *const kept = get_as(ANN, 200);
     struct slab *const slab = slab_of(kept);
@@ -263,7 +301,8 @@ TEST(an_orphan_is_adopted_by_the_first_that_needs_its_class) {
     CHECK_EQ(heap_of(BOB)->parcel_bytes, 0);
 }
 
-TEST(blocks_that_came_home_to_an_orphan_are_handed_out_by_whoever_adopts_it) {
+TEST(blocks_that_came_home_to_an_orphan_are_handed_out_by_whoever_adopts_it)
+{
     void *blocks[8];
 
     begin();
@@ -285,7 +324,8 @@ TEST(blocks_that_came_home_to_an_orphan_are_handed_out_by_whoever_adopts_it) {
 }
 
 /* A parcel arrives after Ann has looked into her inbox for the last time and before she lets go of her slabs. */
-static struct slab *exit_with_a_late_parcel(void **blocks, int count, enum actor adopter) {
+static struct slab *exit_with_a_late_parcel(void **blocks, int count, enum actor adopter)
+{
     for (int i = 0; i < count; i++)
         blocks[i] = get_as(ANN, 8192);
     (void)get_as(BOB, 16);
@@ -299,7 +339,8 @@ static struct slab *exit_with_a_late_parcel(void **blocks, int count, enum actor
     return slab_of(blocks[0]);
 }
 
-TEST(a_token_that_meets_a_closed_inbox_ends_with_its_orphan) {
+TEST(a_token_that_meets_a_closed_inbox_ends_with_its_orphan)
+{
     void *blocks[8];
 
     begin();
@@ -315,7 +356,8 @@ TEST(a_token_that_meets_a_closed_inbox_ends_with_its_orphan) {
     check_held(10);
 }
 
-TEST(a_token_that_meets_a_closed_inbox_goes_to_whoever_adopted_the_slab_meanwhile) {
+TEST(a_token_that_meets_a_closed_inbox_goes_to_whoever_adopted_the_slab_meanwhile)
+{
     void *blocks[8];
 
     begin();
@@ -337,7 +379,8 @@ TEST(a_token_that_meets_a_closed_inbox_goes_to_whoever_adopted_the_slab_meanwhil
     CHECK_EQ(slab_of(walk_get(8192)), slab);
 }
 
-TEST(a_slab_that_changed_hands_is_passed_on_by_the_inbox_that_it_lies_in) {
+TEST(a_slab_that_changed_hands_is_passed_on_by_the_inbox_that_it_lies_in)
+{
     void *blocks[8];
 
     begin();
@@ -352,7 +395,8 @@ TEST(a_slab_that_changed_hands_is_passed_on_by_the_inbox_that_it_lies_in) {
     check_held(9);
 }
 
-TEST(the_last_block_of_an_orphan_ends_it_even_when_it_met_a_closed_inbox) {
+TEST(the_last_block_of_an_orphan_ends_it_even_when_it_met_a_closed_inbox)
+{
     void *blocks[1];
 
     begin();
@@ -364,7 +408,8 @@ TEST(the_last_block_of_an_orphan_ends_it_even_when_it_met_a_closed_inbox) {
     CHECK_EQ(walk.orphans, 0);
 }
 
-TEST(after_its_end_a_thread_shares_a_heap_with_others_that_ended) {
+TEST(after_its_end_a_thread_shares_a_heap_with_others_that_ended)
+{
     begin();
     (void)get_as(ANN, 16);
     exit_as(ANN);
@@ -381,7 +426,8 @@ TEST(after_its_end_a_thread_shares_a_heap_with_others_that_ended) {
 
 /* ---- Shared heaps --------------------------------------------------------------------------------------------------- */
 
-TEST(blocks_of_a_shared_heap_are_sent_home_at_once) {
+TEST(blocks_of_a_shared_heap_are_sent_home_at_once)
+{
     begin();
     (void)get_as(ANN, 16);
     struct heap *const shared = heap_shared_new();
@@ -395,7 +441,8 @@ TEST(blocks_of_a_shared_heap_are_sent_home_at_once) {
     check_held(1);
 }
 
-TEST(a_shared_heap_takes_its_small_large_and_huge_blocks_with_it) {
+TEST(a_shared_heap_takes_its_small_large_and_huge_blocks_with_it)
+{
     begin();
     struct heap *const shared = heap_shared_new();
     struct page_stats stats = {0};
@@ -414,7 +461,8 @@ TEST(a_shared_heap_takes_its_small_large_and_huge_blocks_with_it) {
 
 /* ---- Suspects -------------------------------------------------------------------------------------------------------- */
 
-TEST(a_second_free_while_the_first_is_in_another_threads_parcel_is_proved_when_it_comes_home) {
+TEST(a_second_free_while_the_first_is_in_another_threads_parcel_is_proved_when_it_comes_home)
+{
     begin();
     void *const block = get_as(ANN, 100);
     (void)get_as(BOB, 16);
@@ -432,7 +480,8 @@ TEST(a_second_free_while_the_first_is_in_another_threads_parcel_is_proved_when_i
     check_held(1);
 }
 
-TEST(a_block_in_which_the_program_wrote_the_key_word_is_no_double_free) {
+TEST(a_block_in_which_the_program_wrote_the_key_word_is_no_double_free)
+{
     begin();
     struct block *const block = get_as(ANN, 100);
     block->key = slab_key(block);
@@ -444,7 +493,8 @@ TEST(a_block_in_which_the_program_wrote_the_key_word_is_no_double_free) {
     check_held(2); /* it is lost, and nobody else is harmed */
 }
 
-TEST(more_suspects_than_there_are_records_are_counted_and_never_reported) {
+TEST(more_suspects_than_there_are_records_are_counted_and_never_reported)
+{
     static struct block *blocks[2 * HEAP_SUSPECTS];
     struct heap_stats stats;
 
@@ -461,7 +511,8 @@ TEST(more_suspects_than_there_are_records_are_counted_and_never_reported) {
     check_held(2 * HEAP_SUSPECTS);
 }
 
-TEST(a_second_free_of_an_orphans_block_is_proved_by_whoever_makes_it) {
+TEST(a_second_free_of_an_orphans_block_is_proved_by_whoever_makes_it)
+{
     void *blocks[2];
 
     begin();
@@ -478,7 +529,8 @@ TEST(a_second_free_of_an_orphans_block_is_proved_by_whoever_makes_it) {
     CHECK_EQ(walk.orphans, 0); /* he owns it now */
 }
 
-TEST(a_damaged_list_is_reported_and_not_followed) {
+TEST(a_damaged_list_is_reported_and_not_followed)
+{
     begin();
     struct block *const first = get_as(ANN, 2000);
     struct block *const second = get_as(ANN, 2000);
@@ -495,7 +547,8 @@ TEST(a_damaged_list_is_reported_and_not_followed) {
 
 /* ---- A handler inside ------------------------------------------------------------------------------------------------ */
 
-TEST(a_handler_that_interrupted_a_slow_path_is_served_and_harms_nothing) {
+TEST(a_handler_that_interrupted_a_slow_path_is_served_and_harms_nothing)
+{
     void *blocks[64];
 
     begin();
@@ -521,7 +574,8 @@ TEST(a_handler_that_interrupted_a_slow_path_is_served_and_harms_nothing) {
 /* ---- Fork -------------------------------------------------------------------------------------------------------------- */
 
 /* Dan forks; what the child sees, without a real fork: the others are gone. */
-static void fork_as_dan(void) {
+static void fork_as_dan(void)
+{
     be(DAN);
     heap_fork_prepare();
     heap_fork_child();
@@ -530,7 +584,8 @@ static void fork_as_dan(void) {
 static void *block_lists[3][MANY / 10];
 
 /* Ann, Bob and Cat own blocks, hold some of each other's in parcels, and have tokens in their inboxes. */
-static void entangle(void) {
+static void entangle(void)
+{
     (void)get_as(DAN, 16);
     for (enum actor actor = ANN; actor <= CAT; actor++)
         for (int i = 0; i < MANY / 10; i++)
@@ -547,7 +602,8 @@ static void entangle(void) {
 }
 
 /* Dan frees what the others left. */
-static void clean_up(void) {
+static void clean_up(void)
+{
     be(DAN);
     for (int list = 0; list < 3; list++)
         for (int i = MANY / 20 + 20; i < MANY / 10; i++)
@@ -555,7 +611,8 @@ static void clean_up(void) {
     heap_settle();
 }
 
-TEST(a_fork_child_inherits_the_blocks_of_three_dead_threads_and_can_free_them_all) {
+TEST(a_fork_child_inherits_the_blocks_of_three_dead_threads_and_can_free_them_all)
+{
     begin();
     entangle();
     const uint64_t held = walk_held();
@@ -568,7 +625,8 @@ TEST(a_fork_child_inherits_the_blocks_of_three_dead_threads_and_can_free_them_al
     CHECK_EQ(live_granules(), 1);
 }
 
-TEST(a_fork_child_reuses_the_heaps_and_slabs_of_the_dead) {
+TEST(a_fork_child_reuses_the_heaps_and_slabs_of_the_dead)
+{
     begin();
     entangle();
     fork_as_dan();
@@ -583,7 +641,8 @@ TEST(a_fork_child_reuses_the_heaps_and_slabs_of_the_dead) {
     CHECK_EQ(walk.live_heaps, 2);
 }
 
-TEST(a_fork_child_may_fork_and_its_child_too) {
+TEST(a_fork_child_may_fork_and_its_child_too)
+{
     begin();
     entangle();
     for (int i = 0; i < 3; i++) {
@@ -599,7 +658,8 @@ TEST(a_fork_child_may_fork_and_its_child_too) {
     CHECK_EQ(walk.live_heaps, 1);
 }
 
-TEST(a_parent_that_forked_goes_on_as_if_nothing_had_been) {
+TEST(a_parent_that_forked_goes_on_as_if_nothing_had_been)
+{
     begin();
     entangle();
     const uint64_t held = walk_held();
@@ -610,7 +670,8 @@ TEST(a_parent_that_forked_goes_on_as_if_nothing_had_been) {
     CHECK_EQ(walk.live_heaps, 4);
 }
 
-TEST(a_fork_child_survives_a_thread_that_was_inside_a_slow_path) {
+TEST(a_fork_child_survives_a_thread_that_was_inside_a_slow_path)
+{
     begin();
     entangle();
     heap_of(BOB)->is_busy = true;
@@ -622,7 +683,8 @@ TEST(a_fork_child_survives_a_thread_that_was_inside_a_slow_path) {
     heap_walk();
 }
 
-TEST(a_fork_child_leaves_a_parcel_alone_that_was_being_packed) {
+TEST(a_fork_child_leaves_a_parcel_alone_that_was_being_packed)
+{
     begin();
     entangle();
     struct heap *const heap = heap_of(BOB);

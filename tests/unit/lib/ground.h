@@ -21,7 +21,8 @@ struct ground {
 };
 
 /* returns: length of the free run at `index`, every line of it checked. */
-static inline uint32_t ground_check_free(granule_index index) {
+static inline uint32_t ground_check_free(granule_index index)
+{
     const struct free_run *const run = run_at(index);
     const uint32_t length = run->length.n;
     const uint32_t end = page_granule_end().i;
@@ -45,16 +46,19 @@ static inline uint32_t ground_check_free(granule_index index) {
     return length;
 }
 
-static inline uint32_t ground_hole_length(granule_index index) {
+static inline uint32_t ground_hole_length(granule_index index)
+{
     uint32_t length = 1;
 
-    while (index.i + length < page_granule_end().i && run_at((granule_index){index.i + length})->line.kind == GRANULE_NONE)
+    while (index.i + length < page_granule_end().i &&
+           run_at((granule_index){index.i + length})->line.kind == GRANULE_NONE)
         length++;
     return length;
 }
 
 /* Walk the table. Every granule belongs to exactly one thing, and what is dirty agrees with the count of it. */
-static inline struct ground ground_walk(void) {
+static inline struct ground ground_walk(void)
+{
     struct ground ground = {0};
     struct page_stats stats = {0};
     granule_index index = {1};
@@ -88,9 +92,10 @@ static inline struct ground ground_walk(void) {
     return ground;
 }
 
-/* Nobody owns the line at `first`: NOBODY, or 0 if it never was the first of anything. Then the word where the fast path of free
- * looks for carved bytes must be 0 too, for a thread without a heap is 0 as well. */
-static inline void ground_check_owner(granule_index first) {
+/* Nobody owns the line at `first`: NOBODY, or 0 if it never was the first of anything. Then the word where the fast
+ * path of free looks for carved bytes must be 0 too, for a thread without a heap is 0 as well. */
+static inline void ground_check_owner(granule_index first)
+{
     const struct free_run *const run = run_at(first);
     const uintptr_t owner = load_relaxed(&run->line.owner);
 
@@ -98,7 +103,8 @@ static inline void ground_check_owner(granule_index first) {
 }
 
 /* page_take(), with everything that it promises. `zeroed` may be NULL. returns: 0 when refused. */
-static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, bool *zeroed) {
+static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, bool *zeroed)
+{
     bool reads_zero = false;
     const granule_index first = page_take((granule_count){granules}, alignment, &reads_zero);
 
@@ -118,7 +124,8 @@ static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, 
 
 static inline uint32_t ground_take(uint32_t granules) { return ground_take_aligned(granules, GRANULE_BYTES, NULL); }
 
-static inline void ground_give(uint32_t first) {
+static inline void ground_give(uint32_t first)
+{
     const struct line *const line = page_line_at((granule_index){first});
 
     CHECK_EQ(line->kind, GRANULE_LARGE);
@@ -129,7 +136,8 @@ static inline char *ground_address(uint32_t first) { return page_address((granul
 
 static inline size_t ground_bytes(uint32_t granules) { return (size_t)granules << GRANULE_SHIFT; }
 
-static inline struct page_stats ground_stats(void) {
+static inline struct page_stats ground_stats(void)
+{
     struct page_stats stats = {0};
 
     page_stats_read(&stats);

@@ -1,5 +1,5 @@
-/* heap_walk.h: a walk over every slab and every heap that believes nothing: the heap floor's invariants as code. Call it
- * while all threads rest.
+/* heap_walk.h: a walk over every slab and every heap that believes nothing: the heap floor's invariants as code. Call
+ * it while all threads rest.
  *
  *   blocks of a slab   held by the program | freed | on a thread's list | in a parcel | remote     each in one place
  *   a slab             current | partial | full of its owner, or an orphan                        each in one place
@@ -16,7 +16,7 @@
 #include "heap/remote.h"
 
 enum { WALK_HEAPS_MAX = 4096, WALK_GRANULES_MAX = 1 << 16, WALK_BLOCKS_MAX = 4096 };
-#define WALK_INBOX_CLOSED UINT64_MAX   /* heap/remote.c */
+#define WALK_INBOX_CLOSED UINT64_MAX         /* heap/remote.c */
 #define WALK_PARCEL_BYTES ((size_t)64 << 10) /* heap/remote.c */
 
 enum walk_place { WALK_NOWHERE, WALK_CURRENT, WALK_PARTIAL, WALK_FULL };
@@ -24,10 +24,10 @@ enum walk_place { WALK_NOWHERE, WALK_CURRENT, WALK_PARTIAL, WALK_FULL };
 static struct {
     struct heap *heaps[WALK_HEAPS_MAX];
     uint32_t heap_count;
-    uint8_t place[WALK_GRANULES_MAX];    /* enum walk_place, by first granule of the slab */
+    uint8_t place[WALK_GRANULES_MAX];     /* enum walk_place, by first granule of the slab */
     uint32_t place_of[WALK_GRANULES_MAX]; /* whose */
-    uint8_t inboxes[WALK_GRANULES_MAX];  /* how many inboxes it is in */
-    bool seen[WALK_BLOCKS_MAX];          /* of the slab being looked at */
+    uint8_t inboxes[WALK_GRANULES_MAX];   /* how many inboxes it is in */
+    bool seen[WALK_BLOCKS_MAX];           /* of the slab being looked at */
 
     /* What the walk found. */
     uint64_t held[CLASS_COUNT]; /* blocks in the program's hands */
@@ -39,14 +39,16 @@ static struct {
 
 /* ---- Heaps -------------------------------------------------------------------------------------------------------- */
 
-static inline void walk_note_heap(struct heap *heap, void *context) {
+static inline void walk_note_heap(struct heap *heap, void *context)
+{
     (void)context;
     CHECK(walk.heap_count < WALK_HEAPS_MAX);
     CHECK_EQ(heap->id, walk.heap_count + 1);
     walk.heaps[walk.heap_count++] = heap;
 }
 
-static inline struct slab *walk_slab(granule_index index) {
+static inline struct slab *walk_slab(granule_index index)
+{
     struct slab *const slab = slab_at(index);
 
     CHECK(index.i > 0 && index.i < page_granule_end().i);
@@ -54,7 +56,8 @@ static inline struct slab *walk_slab(granule_index index) {
     return slab;
 }
 
-static inline void walk_put(struct heap *heap, struct slab *slab, int class, enum walk_place place) {
+static inline void walk_put(struct heap *heap, struct slab *slab, int class, enum walk_place place)
+{
     const uint32_t index = page_index_of(slab).i;
 
     CHECK(index < WALK_GRANULES_MAX);
@@ -65,7 +68,8 @@ static inline void walk_put(struct heap *heap, struct slab *slab, int class, enu
     walk.place_of[index] = heap->id;
 }
 
-static inline void walk_lists(struct heap *heap, int class) {
+static inline void walk_lists(struct heap *heap, int class)
+{
     granule_index before = NO_GRANULE;
 
     for (granule_index index = heap->partial[class].oldest; index.i != 0; index = slab_at(index)->next) {
@@ -90,7 +94,8 @@ static inline void walk_lists(struct heap *heap, int class) {
     }
 }
 
-static inline void walk_heap(struct heap *heap) {
+static inline void walk_heap(struct heap *heap)
+{
     const bool is_live = load_relaxed(&heap->is_live);
     size_t parcel_bytes = 0;
 
@@ -99,7 +104,8 @@ static inline void walk_heap(struct heap *heap) {
     CHECK_EQ(load_relaxed(&heap->lock.state), 0);
     for (int class = 0; class < CLASS_COUNT; class ++) {
         walk_lists(heap, class);
-        CHECK(is_live || (heap->current[class] == NULL && heap->partial[class].oldest.i == 0 && heap->full[class].i == 0));
+        CHECK(is_live ||
+              (heap->current[class] == NULL && heap->partial[class].oldest.i == 0 && heap->full[class].i == 0));
     }
     for (int i = 0; i < HEAP_PARCELS; i++)
         if (heap->parcels[i].slab != NULL)
@@ -119,7 +125,8 @@ static inline void walk_heap(struct heap *heap) {
 /* ---- Slabs -------------------------------------------------------------------------------------------------------- */
 
 /* Follow a chain of free blocks that nobody else may hold. returns: how many; `*last`: the last one. */
-static inline uint32_t walk_chain(const struct slab *slab, struct block *first, uint32_t most, struct block **last) {
+static inline uint32_t walk_chain(const struct slab *slab, struct block *first, uint32_t most, struct block **last)
+{
     uint32_t count = 0;
 
     for (struct block *block = first; block != NULL && count < most; block = slab_next(block)) {
@@ -135,7 +142,8 @@ static inline uint32_t walk_chain(const struct slab *slab, struct block *first, 
 }
 
 /* Blocks of `slab` on the list of the heap whose current slab it is. */
-static inline uint32_t walk_hand(const struct slab *slab) {
+static inline uint32_t walk_hand(const struct slab *slab)
+{
     const uint32_t index = page_index_of(slab).i;
     struct block *last = NULL;
 
@@ -147,7 +155,8 @@ static inline uint32_t walk_hand(const struct slab *slab) {
     return count;
 }
 
-static inline uint32_t walk_parcels(const struct slab *slab) {
+static inline uint32_t walk_parcels(const struct slab *slab)
+{
     uint32_t sum = 0;
 
     for (uint32_t i = 0; i < walk.heap_count; i++)
@@ -165,7 +174,8 @@ static inline uint32_t walk_parcels(const struct slab *slab) {
     return sum;
 }
 
-static inline uint32_t walk_remote(const struct slab *slab, struct remote remote) {
+static inline uint32_t walk_remote(const struct slab *slab, struct remote remote)
+{
     struct block *last = NULL;
 
     if (remote.count == 0)
@@ -175,7 +185,8 @@ static inline uint32_t walk_remote(const struct slab *slab, struct remote remote
     return remote.count;
 }
 
-static inline void walk_owner(const struct slab *slab, struct remote remote) {
+static inline void walk_owner(const struct slab *slab, struct remote remote)
+{
     const uint32_t index = page_index_of(slab).i;
     const uintptr_t owner = load_relaxed(&slab->line.owner);
 
@@ -198,7 +209,8 @@ static inline void walk_owner(const struct slab *slab, struct remote remote) {
 }
 
 /* Where a slab is listed goes with what it can give. */
-static inline void walk_state(const struct slab *slab, uint32_t freed) {
+static inline void walk_state(const struct slab *slab, uint32_t freed)
+{
     switch (walk.place[page_index_of(slab).i]) {
     case WALK_PARTIAL:
         CHECK(freed > 0 || !slab_is_fully_carved(slab));
@@ -214,7 +226,8 @@ static inline void walk_state(const struct slab *slab, uint32_t freed) {
     }
 }
 
-static inline void walk_one_slab(const struct slab *slab) {
+static inline void walk_one_slab(const struct slab *slab)
+{
     const struct class_info *const info = &class_table[slab->line.class];
     const struct remote remote = remote_unpack(load_relaxed(&slab->remote));
     struct block *last = NULL;
@@ -236,7 +249,8 @@ static inline void walk_one_slab(const struct slab *slab) {
 }
 
 /* Walk everything. */
-static inline void heap_walk(void) {
+static inline void heap_walk(void)
+{
     memset(&walk, 0, sizeof walk);
     heap_each(walk_note_heap, NULL);
     for (uint32_t i = 0; i < walk.heap_count; i++)
@@ -251,7 +265,8 @@ static inline void heap_walk(void) {
 }
 
 /* Blocks of all classes in the program's hands, after heap_walk(). */
-static inline uint64_t walk_held(void) {
+static inline uint64_t walk_held(void)
+{
     uint64_t held = 0;
 
     for (int class = 0; class < CLASS_COUNT; class ++)
@@ -261,21 +276,24 @@ static inline uint64_t walk_held(void) {
 
 /* ---- The calls of a program --------------------------------------------------------------------------------------- */
 
-static inline void *walk_get_from(struct heap *heap, size_t bytes) {
+static inline void *walk_get_from(struct heap *heap, size_t bytes)
+{
     const struct heap_request request = {bytes, BLOCK_ALIGN, false, "malloc"};
 
     return heap_alloc(heap, &request);
 }
 
 /* As malloc, fast path first. */
-static inline void *walk_get(size_t bytes) {
+static inline void *walk_get(size_t bytes)
+{
     void *const block = bytes <= CLASS_SMALL_MAX ? heap_pop(heap_mine(), class_of_small(bytes)) : NULL;
 
     return block != NULL ? block : walk_get_from(NULL, bytes);
 }
 
 /* As free. */
-static inline void walk_put_back(void *block) {
+static inline void walk_put_back(void *block)
+{
     struct slab *slab;
 
     switch (heap_push(block, &slab)) {

@@ -1,4 +1,5 @@
-/* lock.c: a lock that knows its holder: it excludes, it wakes whoever waits, and it tells a thread that would wait for itself. */
+/* lock.c: a lock that knows its holder: it excludes, it wakes whoever waits, and it tells a thread that would wait for
+ * itself. */
 #include "test.h"
 
 #include <pthread.h>
@@ -12,7 +13,8 @@ enum { THREADS = 4, ROUNDS = 20000 };
 static struct os_lock lock;
 static uint64_t counter; /* guarded by lock */
 
-TEST(a_thread_that_holds_the_lock_is_told_instead_of_waiting_for_itself) {
+TEST(a_thread_that_holds_the_lock_is_told_instead_of_waiting_for_itself)
+{
     CHECK(!os_lock_is_held(&lock));
     CHECK(os_lock_take(&lock));
     CHECK(os_lock_is_held(&lock));
@@ -25,7 +27,8 @@ TEST(a_thread_that_holds_the_lock_is_told_instead_of_waiting_for_itself) {
     CHECK_EQ(load_relaxed(&lock.state), 0);
 }
 
-static void *count(void *argument) {
+static void *count(void *argument)
+{
     (void)argument;
     for (int i = 0; i < ROUNDS; i++) {
         CHECK(os_lock_take(&lock));
@@ -38,7 +41,8 @@ static void *count(void *argument) {
     return NULL;
 }
 
-TEST(threads_that_fight_for_it_never_hold_it_together_and_all_get_it) {
+TEST(threads_that_fight_for_it_never_hold_it_together_and_all_get_it)
+{
     pthread_t threads[THREADS];
 
     for (int i = 0; i < THREADS; i++)
@@ -52,7 +56,8 @@ TEST(threads_that_fight_for_it_never_hold_it_together_and_all_get_it) {
 
 static _Atomic bool is_waiting;
 
-static void *wait_for_it(void *argument) {
+static void *wait_for_it(void *argument)
+{
     (void)argument;
     CHECK(!os_lock_is_held(&lock)); /* another thread's lock is not this one's */
     store_relaxed(&is_waiting, true);
@@ -62,7 +67,8 @@ static void *wait_for_it(void *argument) {
     return NULL;
 }
 
-TEST(a_thread_that_sleeps_on_it_is_woken) {
+TEST(a_thread_that_sleeps_on_it_is_woken)
+{
     pthread_t thread;
 
     CHECK(os_lock_take(&lock));
@@ -75,13 +81,15 @@ TEST(a_thread_that_sleeps_on_it_is_woken) {
     CHECK_EQ(counter, 1);
 }
 
-static void *take_and_keep(void *argument) {
+static void *take_and_keep(void *argument)
+{
     (void)argument;
     CHECK(os_lock_take(&lock));
     return NULL;
 }
 
-TEST(after_a_reset_it_is_free_whoever_held_it) {
+TEST(after_a_reset_it_is_free_whoever_held_it)
+{
     pthread_t thread;
 
     CHECK_EQ(pthread_create(&thread, NULL, take_and_keep, NULL), 0);
@@ -92,7 +100,8 @@ TEST(after_a_reset_it_is_free_whoever_held_it) {
     os_lock_drop(&lock);
 }
 
-TEST(a_fork_child_holds_what_the_forking_thread_held) {
+TEST(a_fork_child_holds_what_the_forking_thread_held)
+{
     int status = 0;
 
     CHECK(os_lock_take(&lock));

@@ -1,5 +1,5 @@
-/* memory.c: mappings of the real kernel: exactly where they were asked for, never over something else, zero when new and
- * after a purge; errors come as values and errno stays as it was. */
+/* memory.c: mappings of the real kernel: exactly where they were asked for, never over something else, zero when new
+ * and after a purge; errors come as values and errno stays as it was. */
 #include "test.h"
 
 #include <string.h>
@@ -10,7 +10,8 @@
 enum { BYTES = 1 << 20 };
 
 /* Where nothing is mapped. */
-static char *free_place(void) {
+static char *free_place(void)
+{
     char *const place = os_map_nothing(NULL, 4 * BYTES);
 
     CHECK(place != NULL);
@@ -18,11 +19,13 @@ static char *free_place(void) {
     return place + BYTES;
 }
 
-static bool is_zero(const char *bytes, size_t count) {
+static bool is_zero(const char *bytes, size_t count)
+{
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
 }
 
-TEST(a_mapping_lies_exactly_where_it_was_asked_for_and_reads_as_zero) {
+TEST(a_mapping_lies_exactly_where_it_was_asked_for_and_reads_as_zero)
+{
     char *const place = free_place();
     int error = -1;
 
@@ -32,7 +35,8 @@ TEST(a_mapping_lies_exactly_where_it_was_asked_for_and_reads_as_zero) {
     memset(place, 1, BYTES);
 }
 
-TEST(a_place_that_is_taken_is_refused_and_what_lies_there_stays) {
+TEST(a_place_that_is_taken_is_refused_and_what_lies_there_stays)
+{
     char *const place = free_place();
     int error = 0;
 
@@ -50,7 +54,8 @@ TEST(a_place_that_is_taken_is_refused_and_what_lies_there_stays) {
     CHECK_EQ(os_map(place + BYTES, BYTES, &error), place + BYTES); /* right behind is free */
 }
 
-TEST(what_no_kernel_has_is_refused_with_its_error) {
+TEST(what_no_kernel_has_is_refused_with_its_error)
+{
     int error = 0;
 
     errno = 12345;
@@ -66,7 +71,8 @@ TEST(what_no_kernel_has_is_refused_with_its_error) {
     CHECK_EQ(errno, 12345);
 }
 
-TEST(after_a_purge_the_pages_read_as_zero) {
+TEST(after_a_purge_the_pages_read_as_zero)
+{
     char *const place = os_map(NULL, BYTES, NULL);
 
     memset(place, 1, BYTES);
@@ -76,7 +82,8 @@ TEST(after_a_purge_the_pages_read_as_zero) {
     CHECK_EQ(place[BYTES - 4096], 1);
 }
 
-TEST(nothing_can_be_opened_up_and_then_reads_as_zero) {
+TEST(nothing_can_be_opened_up_and_then_reads_as_zero)
+{
     char *const place = os_map(NULL, BYTES, NULL);
 
     memset(place, 1, BYTES);
@@ -87,7 +94,8 @@ TEST(nothing_can_be_opened_up_and_then_reads_as_zero) {
     CHECK_EQ(os_map(place, BYTES, NULL), place);
 }
 
-TEST(a_mapping_that_grows_takes_its_content_along) {
+TEST(a_mapping_that_grows_takes_its_content_along)
+{
     char *const place = os_map(NULL, BYTES, NULL);
 
     memset(place, 1, BYTES);

@@ -1,5 +1,5 @@
-/* fresh.c: blocks for threads that cannot be served otherwise, on a played kernel. They are never given back, so what is
- * to be shown is that they are whole, apart from each other, zero, and told from every other address. */
+/* fresh.c: blocks for threads that cannot be served otherwise, on a played kernel. They are never given back, so what
+ * is to be shown is that they are whole, apart from each other, zero, and told from every other address. */
 #include "test.h"
 
 #include "../lib/fake_os.h"
@@ -10,11 +10,13 @@ enum { BLOCKS = 400 };
 
 static const size_t page_sizes[] = {4 << 10, 16 << 10, 64 << 10};
 
-static bool is_zero(const char *bytes, size_t count) {
+static bool is_zero(const char *bytes, size_t count)
+{
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
 }
 
-static void many_blocks(const void *argument) {
+static void many_blocks(const void *argument)
+{
     static char *blocks[BLOCKS];
     static size_t sizes[BLOCKS];
 
@@ -38,19 +40,22 @@ static void many_blocks(const void *argument) {
     }
 }
 
-TESTS(page_sizes_of_many_blocks) {
+TESTS(page_sizes_of_many_blocks)
+{
     for (size_t i = 0; i < sizeof page_sizes / sizeof page_sizes[0]; i++)
         test_add(many_blocks, &page_sizes[i], "many_blocks_lie_apart_and_keep_their_sizes_pages_of_%zu", page_sizes[i]);
 }
 
-TEST(small_blocks_share_a_mapping) {
+TEST(small_blocks_share_a_mapping)
+{
     page_start();
     for (int i = 0; i < 1000; i++)
         CHECK(page_fresh_take(16, BLOCK_ALIGN) != NULL);
     CHECK_EQ(fake_os.calls, 1);
 }
 
-TEST(no_address_inside_or_outside_a_block_is_taken_for_one) {
+TEST(no_address_inside_or_outside_a_block_is_taken_for_one)
+{
     page_start();
     CHECK_EQ(page_fresh_bytes(&fake_os), 0);
     char *const block = page_fresh_take(4096, BLOCK_ALIGN);
@@ -60,7 +65,8 @@ TEST(no_address_inside_or_outside_a_block_is_taken_for_one) {
         CHECK_EQ(page_fresh_bytes((void *)address), 0);
 }
 
-TEST(sizes_that_no_address_space_holds_are_refused_without_a_call) {
+TEST(sizes_that_no_address_space_holds_are_refused_without_a_call)
+{
     page_start();
     CHECK_EQ(page_fresh_take(SIZE_MAX, BLOCK_ALIGN), NULL);
     CHECK_EQ(page_fresh_take(REQUEST_BYTES_MAX, BLOCK_ALIGN), NULL);
@@ -68,7 +74,8 @@ TEST(sizes_that_no_address_space_holds_are_refused_without_a_call) {
     CHECK_EQ(fake_os.calls, 0);
 }
 
-TEST(a_refusal_is_a_null_and_the_next_call_is_served) {
+TEST(a_refusal_is_a_null_and_the_next_call_is_served)
+{
     page_start();
     fake_os.refused_call = 1;
     CHECK_EQ(page_fresh_take(16, BLOCK_ALIGN), NULL);

@@ -1,5 +1,5 @@
-/* fresh.c again, by many threads at once on the real kernel: nothing is locked there, and no two threads may get the same
- * bytes. */
+/* fresh.c again, by many threads at once on the real kernel: nothing is locked there, and no two threads may get the
+ * same bytes. */
 #include "test.h"
 
 #include <pthread.h>
@@ -12,7 +12,8 @@ enum { THREADS = 4, BLOCKS = 2000 };
 static char *blocks[THREADS][BLOCKS];
 static size_t sizes[THREADS][BLOCKS];
 
-static void *take_many(void *argument) {
+static void *take_many(void *argument)
+{
     const int thread = *(const int *)argument;
 
     for (int i = 0; i < BLOCKS; i++) {
@@ -24,7 +25,8 @@ static void *take_many(void *argument) {
     return NULL;
 }
 
-TEST(threads_never_share_a_byte) {
+TEST(threads_never_share_a_byte)
+{
     pthread_t threads[THREADS];
     int numbers[THREADS];
 

@@ -9,7 +9,8 @@
 
 static const size_t page_sizes[] = {4 << 10, 16 << 10, 64 << 10};
 
-static void begin(void) {
+static void begin(void)
+{
     page_start();
     page_ground.short_of_space = fake_os.short_of_space;
 }
@@ -19,7 +20,8 @@ static char *take(size_t bytes) { return page_huge_take(bytes, fake_os.page_byte
 static size_t whole_pages(size_t bytes) { return round_up(bytes, fake_os.page_bytes); }
 
 /* Live blocks and their bytes, as counted. */
-static void check_live(uint64_t blocks, size_t bytes) {
+static void check_live(uint64_t blocks, size_t bytes)
+{
     const struct page_stats stats = ground_stats();
 
     CHECK_EQ(stats.huge_live, blocks);
@@ -27,13 +29,15 @@ static void check_live(uint64_t blocks, size_t bytes) {
     CHECK_EQ(fake_os.open_bytes, bytes + stats.metadata); /* nothing else is mapped */
 }
 
-static bool is_zero(const char *bytes, size_t count) {
+static bool is_zero(const char *bytes, size_t count)
+{
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
 }
 
 /* ---- Live blocks -------------------------------------------------------------------------------------------------- */
 
-static void one_block(const void *argument) {
+static void one_block(const void *argument)
+{
     fake_os.page_bytes = *(const size_t *)argument;
     begin();
     char *const block = take(40 * MIB + 1);
@@ -50,13 +54,15 @@ static void one_block(const void *argument) {
     check_live(0, 0);
 }
 
-TESTS(page_sizes_of_one_block) {
+TESTS(page_sizes_of_one_block)
+{
     for (size_t i = 0; i < sizeof page_sizes / sizeof page_sizes[0]; i++)
         test_add(one_block, &page_sizes[i], "a_block_is_found_by_all_of_its_addresses_and_no_other_pages_of_%zu",
                  page_sizes[i]);
 }
 
-TEST(an_aligned_block_leaves_nothing_mapped_around_it) {
+TEST(an_aligned_block_leaves_nothing_mapped_around_it)
+{
     begin();
     for (size_t alignment = 4096; alignment <= 256 * MIB; alignment *= 2) {
         char *const block = page_huge_take(3 * MIB, alignment, 0);
@@ -66,7 +72,8 @@ TEST(an_aligned_block_leaves_nothing_mapped_around_it) {
     }
 }
 
-TEST(sizes_that_no_address_space_holds_are_refused_without_a_call) {
+TEST(sizes_that_no_address_space_holds_are_refused_without_a_call)
+{
     begin();
     const uint64_t calls = fake_os.calls;
     CHECK_EQ(take(SIZE_MAX), NULL);
@@ -75,7 +82,8 @@ TEST(sizes_that_no_address_space_holds_are_refused_without_a_call) {
     CHECK_EQ(fake_os.calls, calls);
 }
 
-TEST(blocks_of_one_heap_are_found_one_by_one_until_none_is_left) {
+TEST(blocks_of_one_heap_are_found_one_by_one_until_none_is_left)
+{
     begin();
     for (uint32_t i = 0; i < 30; i++)
         CHECK(page_huge_take(MIB, 4096, 1 + i % 3) != NULL);
@@ -92,7 +100,8 @@ TEST(blocks_of_one_heap_are_found_one_by_one_until_none_is_left) {
 
 enum { BLOCKS = 4000 };
 
-TEST(thousands_of_blocks_stay_findable_as_the_table_moves) {
+TEST(thousands_of_blocks_stay_findable_as_the_table_moves)
+{
     static char *blocks[BLOCKS];
 
     begin();
@@ -112,7 +121,8 @@ TEST(thousands_of_blocks_stay_findable_as_the_table_moves) {
 
 /* ---- Freed blocks ------------------------------------------------------------------------------------------------- */
 
-TEST(a_freed_block_keeps_its_place_but_no_memory_and_a_second_free_is_told) {
+TEST(a_freed_block_keeps_its_place_but_no_memory_and_a_second_free_is_told)
+{
     begin();
     char *const block = take(40 * MIB);
     (void)page_huge_give(block);
@@ -122,7 +132,8 @@ TEST(a_freed_block_keeps_its_place_but_no_memory_and_a_second_free_is_told) {
     check_live(0, 0);
 }
 
-TEST(an_interior_address_ends_no_block) {
+TEST(an_interior_address_ends_no_block)
+{
     begin();
     char *const block = take(MIB);
     CHECK_EQ(page_huge_give(block + 4096).start, (uintptr_t)block);
@@ -130,7 +141,8 @@ TEST(an_interior_address_ends_no_block) {
     check_live(1, MIB);
 }
 
-TEST(a_kept_place_serves_the_same_size_again_and_reads_as_zero) {
+TEST(a_kept_place_serves_the_same_size_again_and_reads_as_zero)
+{
     begin();
     char *const block = take(MIB);
     memset(block, 0xee, MIB);
@@ -140,7 +152,8 @@ TEST(a_kept_place_serves_the_same_size_again_and_reads_as_zero) {
     check_live(1, MIB);
 }
 
-TEST(a_kept_place_serves_a_fifth_less_but_not_less_than_that_nor_more) {
+TEST(a_kept_place_serves_a_fifth_less_but_not_less_than_that_nor_more)
+{
     begin();
     char *const block = take(10 * MIB);
     (void)page_huge_give(block);
@@ -152,7 +165,8 @@ TEST(a_kept_place_serves_a_fifth_less_but_not_less_than_that_nor_more) {
     check_live(3, 26 * MIB);
 }
 
-TEST(a_kept_place_that_is_not_aligned_enough_is_passed_over) {
+TEST(a_kept_place_that_is_not_aligned_enough_is_passed_over)
+{
     begin();
     char *const block = page_huge_take(MIB, 64 * MIB, 0);
     char *const odd = take(MIB);
@@ -162,7 +176,8 @@ TEST(a_kept_place_that_is_not_aligned_enough_is_passed_over) {
     CHECK(block != NULL);
 }
 
-TEST(what_is_kept_never_exceeds_the_most_that_was_live_and_the_oldest_goes_first) {
+TEST(what_is_kept_never_exceeds_the_most_that_was_live_and_the_oldest_goes_first)
+{
     begin();
     char *const first = take(10 * MIB);
     (void)page_huge_give(first);
@@ -182,7 +197,8 @@ TEST(what_is_kept_never_exceeds_the_most_that_was_live_and_the_oldest_goes_first
         CHECK_EQ(page_huge_find(blocks[i]).state, HUGE_FREED);
 }
 
-TEST(where_address_space_is_short_nothing_is_kept) {
+TEST(where_address_space_is_short_nothing_is_kept)
+{
     fake_os.short_of_space = true;
     begin();
     char *const block = take(MIB);
@@ -192,7 +208,8 @@ TEST(where_address_space_is_short_nothing_is_kept) {
     check_live(0, 0);
 }
 
-TEST(what_is_kept_is_given_up_when_the_kernel_has_nothing_else) {
+TEST(what_is_kept_is_given_up_when_the_kernel_has_nothing_else)
+{
     begin();
     char *const block = take(4 * MIB);
     (void)page_huge_give(block);
@@ -204,19 +221,22 @@ TEST(what_is_kept_is_given_up_when_the_kernel_has_nothing_else) {
 
 /* ---- Resizing ----------------------------------------------------------------------------------------------------- */
 
-static void fill(char *block, size_t bytes) {
+static void fill(char *block, size_t bytes)
+{
     for (size_t i = 0; i < bytes; i += 1024)
         memcpy(block + i, &i, sizeof i);
 }
 
-static bool is_filled(const char *block, size_t bytes) {
+static bool is_filled(const char *block, size_t bytes)
+{
     for (size_t i = 0; i < bytes; i += 1024)
         if (memcmp(block + i, &i, sizeof i) != 0)
             return false;
     return true;
 }
 
-static void resizing(const void *argument) {
+static void resizing(const void *argument)
+{
     fake_os.page_bytes = *(const size_t *)argument;
     begin();
     char *const block = take(MIB);
@@ -235,12 +255,14 @@ static void resizing(const void *argument) {
     check_live(1, MIB / 2);
 }
 
-TESTS(page_sizes_of_resizing) {
+TESTS(page_sizes_of_resizing)
+{
     for (size_t i = 0; i < sizeof page_sizes / sizeof page_sizes[0]; i++)
         test_add(resizing, &page_sizes[i], "a_block_that_grows_takes_its_content_along_pages_of_%zu", page_sizes[i]);
 }
 
-TEST(a_refused_resize_changes_nothing) {
+TEST(a_refused_resize_changes_nothing)
+{
     begin();
     char *const block = take(MIB);
     fill(block, MIB);
@@ -256,7 +278,8 @@ TEST(a_refused_resize_changes_nothing) {
 
 /* ---- Limits and refusals ------------------------------------------------------------------------------------------- */
 
-TEST(the_hard_limit_counts_every_block_once_however_it_came_and_went) {
+TEST(the_hard_limit_counts_every_block_once_however_it_came_and_went)
+{
     begin();
     store_relaxed(&page_bounds.hard_limit, 10 * MIB);
     for (int i = 0; i < 50; i++) {
@@ -277,7 +300,8 @@ TEST(the_hard_limit_counts_every_block_once_however_it_came_and_went) {
     }
 }
 
-TEST(a_mapping_that_the_kernel_refuses_does_not_stay_on_the_account) {
+TEST(a_mapping_that_the_kernel_refuses_does_not_stay_on_the_account)
+{
     begin();
     store_relaxed(&page_bounds.hard_limit, 10 * MIB);
     for (int i = 0; i < 20; i++) {
@@ -290,7 +314,8 @@ TEST(a_mapping_that_the_kernel_refuses_does_not_stay_on_the_account) {
     CHECK(take(10 * MIB) != NULL);
 }
 
-TEST(a_block_that_the_kernel_will_not_take_back_is_ended_once) {
+TEST(a_block_that_the_kernel_will_not_take_back_is_ended_once)
+{
     begin();
     char *const block = take(MIB);
     fake_os.refused_call = fake_os.calls + 1; /* neither a mapping over it nor its unmapping */
@@ -302,7 +327,8 @@ TEST(a_block_that_the_kernel_will_not_take_back_is_ended_once) {
 }
 
 /* Some life, whatever is refused on the way; ends with nothing live. */
-static void short_life(void) {
+static void short_life(void)
+{
     char *blocks[8] = {0};
 
     for (size_t i = 0; i < 8; i++)
@@ -320,8 +346,10 @@ static void short_life(void) {
             CHECK_EQ(page_huge_give(blocks[i]).state, HUGE_LIVE);
 }
 
-static bool refuse_and_recover(uint64_t call, bool from_there) {
-    EXITS(0) {
+static bool refuse_and_recover(uint64_t call, bool from_there)
+{
+    EXITS(0)
+    {
         fake_os.refused_call = call;
         fake_os.refuses_from_there = from_there;
         begin();
@@ -336,7 +364,8 @@ static bool refuse_and_recover(uint64_t call, bool from_there) {
     return *(bool *)test_shared();
 }
 
-static void every_refusal_is_survived(bool from_there) {
+static void every_refusal_is_survived(bool from_there)
+{
     uint64_t call = 1;
 
     while (refuse_and_recover(call, from_there))
@@ -351,7 +380,8 @@ TEST(all_calls_from_any_one_on_may_be_refused) { every_refusal_is_survived(true)
 
 enum { LIVE = 40, STEPS = 4000 };
 
-static void random_life(const void *argument) {
+static void random_life(const void *argument)
+{
     struct {
         char *start;
         size_t bytes;
@@ -395,7 +425,8 @@ static void random_life(const void *argument) {
     }
 }
 
-TESTS(page_sizes_of_random_lives) {
+TESTS(page_sizes_of_random_lives)
+{
     for (size_t i = 0; i < sizeof page_sizes / sizeof page_sizes[0]; i++)
         test_add(random_life, &page_sizes[i], "a_long_random_life_on_pages_of_%zu", page_sizes[i]);
 }

@@ -11,9 +11,11 @@ static const size_t page_sizes[] = {4 << 10, 16 << 10, 64 << 10};
 
 /* ---- Ranges ------------------------------------------------------------------------------------------------------- */
 
-static void growing(const void *argument) {
+static void growing(const void *argument)
+{
     fake_os.page_bytes = *(const size_t *)argument;
     page_start();
+    fake_needs_place(page_heaps_range.base);
     struct page_range range = {page_heaps_range.base, 0, MIB, false};
     CHECK(page_range_grow(&range, 1, 1));
     CHECK_EQ(range.mapped, fake_os.page_bytes);
@@ -29,13 +31,16 @@ static void growing(const void *argument) {
     CHECK_EQ(range.mapped, MIB);
 }
 
-TESTS(page_sizes_of_growing) {
+TESTS(page_sizes_of_growing)
+{
     for (size_t i = 0; i < sizeof page_sizes / sizeof page_sizes[0]; i++)
         test_add(growing, &page_sizes[i], "a_range_grows_by_whole_pages_up_to_its_limit_pages_of_%zu", page_sizes[i]);
 }
 
-TEST(a_step_that_is_refused_leaves_what_is_needed) {
+TEST(a_step_that_is_refused_leaves_what_is_needed)
+{
     page_start();
+    fake_needs_place(page_heaps_range.base);
     struct page_range range = {page_heaps_range.base, 0, MIB, false};
     fake_os.refused_call = 1;
     CHECK(page_range_grow(&range, 5000, 65536));
@@ -46,8 +51,10 @@ TEST(a_step_that_is_refused_leaves_what_is_needed) {
     CHECK_EQ(range.mapped, 8192);
 }
 
-TEST(ground_is_found_elsewhere_when_a_drawn_place_is_taken) {
+TEST(ground_is_found_elsewhere_when_a_drawn_place_is_taken)
+{
     page_start();
+    fake_needs_place(page_heap_range.base);
     fake_obstacle(page_heap_range.base, 64 << 10);
     const uintptr_t drawn = page_heap_range.base;
     CHECK(page_open());
@@ -57,7 +64,8 @@ TEST(ground_is_found_elsewhere_when_a_drawn_place_is_taken) {
     (void)ground_walk();
 }
 
-TEST(no_range_meets_another_before_it_has_grown_by_a_tib) {
+TEST(no_range_meets_another_before_it_has_grown_by_a_tib)
+{
     for (uint64_t draw = 0; draw < 1000; draw++) {
         fake_os.random[0] = test_random();
         page_start();
@@ -77,11 +85,12 @@ static const struct reservation {
     size_t page_bytes;
     size_t bytes_max;
 } reservations[] = {
-    {4 << 10, 64 * GIB}, {16 << 10, 64 * GIB}, {64 << 10, 64 * GIB},
+    {4 << 10, 64 * GIB}, {16 << 10, 64 * GIB},  {64 << 10, 64 * GIB},
     {4 << 10, GIB},      {64 << 10, 100 * MIB}, {4 << 10, 32 * MIB},
 };
 
-static void reserved_ground(const void *argument) {
+static void reserved_ground(const void *argument)
+{
     const struct reservation *const reservation = argument;
     size_t taken = 0;
 
@@ -105,13 +114,16 @@ static void reserved_ground(const void *argument) {
     (void)ground_walk();
 }
 
-TESTS(reserved_grounds) {
+TESTS(reserved_grounds)
+{
     for (size_t i = 0; i < sizeof reservations / sizeof reservations[0]; i++)
-        test_add(reserved_ground, &reservations[i], "without_places_all_lies_in_one_reservation_of_%zu_mib_pages_of_%zu",
-                 reservations[i].bytes_max / MIB, reservations[i].page_bytes);
+        test_add(reserved_ground, &reservations[i],
+                 "without_places_all_lies_in_one_reservation_of_%zu_mib_pages_of_%zu", reservations[i].bytes_max / MIB,
+                 reservations[i].page_bytes);
 }
 
-TEST(without_places_and_without_room_there_is_no_ground_and_a_later_call_finds_some) {
+TEST(without_places_and_without_room_there_is_no_ground_and_a_later_call_finds_some)
+{
     fake_os.refuses_places = true;
     fake_os.reservation_bytes_max = 16 * MIB;
     page_start();
@@ -123,7 +135,8 @@ TEST(without_places_and_without_room_there_is_no_ground_and_a_later_call_finds_s
     (void)ground_walk();
 }
 
-TEST(a_reservation_that_cannot_be_opened_is_given_back) {
+TEST(a_reservation_that_cannot_be_opened_is_given_back)
+{
     fake_os.refuses_places = true;
     fake_os.open_bytes_max = 64 << 10; /* the table, but not the heap range */
     page_start();
@@ -131,6 +144,7 @@ TEST(a_reservation_that_cannot_be_opened_is_given_back) {
     CHECK_EQ(fake_os.range_count, 0);
     fake_os.refuses_places = false;
     fake_os.open_bytes_max = SIZE_MAX;
+    fake_needs_place(page_heap_range.base);
     CHECK(page_open());
     CHECK(!page_heap_range.reserved);
 }

@@ -1,5 +1,6 @@
 /* run.c: runs of granules on a played kernel: where a run comes from, what becomes of it, and what the table says.
- * After every story ground_walk() proves the floor's invariant: each granule is live, dirty, clean, in a hole, or the first. */
+ * After every story ground_walk() proves the floor's invariant: each granule is live, dirty, clean, in a hole, or the
+ * first. */
 #include "test.h"
 
 #include "../lib/fake_os.h"
@@ -10,15 +11,26 @@
 enum { FIRST_GRANULES = 64, MIB_GRANULES = 16 };
 
 /* Ground as it is after the first call, with bounds that never act by themselves. */
-static void begin(void) {
+static void begin(void)
+{
     store_relaxed(&page_bounds.purge_delay_ms, UINT32_MAX);
     store_relaxed(&page_bounds.dirty_floor, SIZE_MAX);
     page_start();
     CHECK(page_open());
 }
 
-/* Take runs of these lengths, one behind the other, each followed by a live granule that keeps it from its neighbours. */
-static void take_row(const uint32_t *lengths, uint32_t *firsts, int count) {
+/* The same, for stories about what else lies there. */
+static void begin_at_a_place(void)
+{
+    page_start();
+    fake_needs_place(page_heap_range.base);
+    begin();
+}
+
+/* Take runs of these lengths, one behind the other, each followed by a live granule that keeps it from its neighbours.
+ */
+static void take_row(const uint32_t *lengths, uint32_t *firsts, int count)
+{
     for (int i = 0; i < count; i++) {
         firsts[i] = ground_take(lengths[i]);
         const uint32_t fence = ground_take(1);
@@ -28,21 +40,24 @@ static void take_row(const uint32_t *lengths, uint32_t *firsts, int count) {
 
 /* ---- The first ground --------------------------------------------------------------------------------------------- */
 
-TEST(nothing_is_mapped_before_the_first_need) {
+TEST(nothing_is_mapped_before_the_first_need)
+{
     page_start();
     CHECK_EQ(fake_os.calls, 0);
     CHECK_EQ(page_granule_end().i, 0);
     CHECK(!page_holds(page_offset((void *)page_ground.base)));
 }
 
-TEST(before_the_start_there_is_no_ground_and_no_crash) {
+TEST(before_the_start_there_is_no_ground_and_no_crash)
+{
     bool zeroed;
 
     CHECK_EQ(page_take((granule_count){1}, GRANULE_BYTES, &zeroed).i, 0);
     CHECK(!page_open());
 }
 
-TEST(the_first_ground_is_four_mib_and_granule_0_is_nobodys) {
+TEST(the_first_ground_is_four_mib_and_granule_0_is_nobodys)
+{
     begin();
     CHECK_EQ(page_granule_end().i, FIRST_GRANULES);
     const struct ground ground = ground_walk();
@@ -52,7 +67,8 @@ TEST(the_first_ground_is_four_mib_and_granule_0_is_nobodys) {
     (void)ground_walk();
 }
 
-TEST(secrets_and_places_follow_the_random_draw) {
+TEST(secrets_and_places_follow_the_random_draw)
+{
     page_start();
     const struct page_ground before = page_ground;
     const uintptr_t base = page_heap_range.base;
@@ -69,7 +85,8 @@ TEST(secrets_and_places_follow_the_random_draw) {
 
 /* ---- Which run is taken ------------------------------------------------------------------------------------------- */
 
-TEST(the_shortest_dirty_run_that_fits_is_taken_and_the_lowest_of_equals) {
+TEST(the_shortest_dirty_run_that_fits_is_taken_and_the_lowest_of_equals)
+{
     const uint32_t lengths[] = {8, 4, 5, 4, 12};
     uint32_t firsts[5];
 
@@ -87,7 +104,8 @@ TEST(the_shortest_dirty_run_that_fits_is_taken_and_the_lowest_of_equals) {
     (void)ground_walk();
 }
 
-TEST(dirty_ground_is_reused_before_clean_ground_is_touched) {
+TEST(dirty_ground_is_reused_before_clean_ground_is_touched)
+{
     begin();
     const uint32_t first = ground_take(10);
     (void)ground_take(1);
@@ -100,7 +118,8 @@ TEST(dirty_ground_is_reused_before_clean_ground_is_touched) {
     (void)ground_walk();
 }
 
-TEST(neighbours_join_whichever_of_them_comes_home_first) {
+TEST(neighbours_join_whichever_of_them_comes_home_first)
+{
     const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
     begin();
@@ -121,7 +140,8 @@ TEST(neighbours_join_whichever_of_them_comes_home_first) {
     }
 }
 
-TEST(dirty_and_clean_neighbours_stay_apart_until_a_purge_makes_them_one) {
+TEST(dirty_and_clean_neighbours_stay_apart_until_a_purge_makes_them_one)
+{
     begin();
     const uint32_t first = ground_take(5);
     ground_give(first);
@@ -135,7 +155,8 @@ TEST(dirty_and_clean_neighbours_stay_apart_until_a_purge_makes_them_one) {
     CHECK_EQ(ground.free[GROUND_CLEAN], FIRST_GRANULES - 1);
 }
 
-TEST(a_run_that_only_dirty_and_clean_together_can_hold_is_found_before_memory_is_refused) {
+TEST(a_run_that_only_dirty_and_clean_together_can_hold_is_found_before_memory_is_refused)
+{
     begin();
     const uint32_t half = ground_take(32);
     ground_give(half);
@@ -145,7 +166,8 @@ TEST(a_run_that_only_dirty_and_clean_together_can_hold_is_found_before_memory_is
     (void)ground_walk();
 }
 
-TEST(an_aligned_run_is_cut_out_and_both_its_ends_stay_free) {
+TEST(an_aligned_run_is_cut_out_and_both_its_ends_stay_free)
+{
     begin();
     for (size_t alignment = GRANULE_BYTES; alignment <= 4 * MIB; alignment *= 2) {
         const uint32_t first = ground_take_aligned(3, alignment, NULL);
@@ -161,11 +183,13 @@ TEST(an_aligned_run_is_cut_out_and_both_its_ends_stay_free) {
 
 /* ---- What a run contains ------------------------------------------------------------------------------------------ */
 
-static bool is_zero(const char *bytes, size_t count) {
+static bool is_zero(const char *bytes, size_t count)
+{
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
 }
 
-TEST(a_run_is_called_zeroed_exactly_as_long_as_nobody_used_it_since_the_kernel_had_it) {
+TEST(a_run_is_called_zeroed_exactly_as_long_as_nobody_used_it_since_the_kernel_had_it)
+{
     bool zeroed = false;
 
     begin();
@@ -182,7 +206,8 @@ TEST(a_run_is_called_zeroed_exactly_as_long_as_nobody_used_it_since_the_kernel_h
     CHECK(is_zero(ground_address(first), ground_bytes(4)));
 }
 
-TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again) {
+TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again)
+{
     bool zeroed = true;
 
     fake_os.purge_keeps_content = true;
@@ -196,7 +221,8 @@ TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again) {
     (void)ground_walk();
 }
 
-TEST(where_a_purge_fails_the_run_stays_dirty_and_every_purge_ends) {
+TEST(where_a_purge_fails_the_run_stays_dirty_and_every_purge_ends)
+{
     bool zeroed = true;
 
     fake_os.purge_fails = true;
@@ -216,7 +242,8 @@ TEST(where_a_purge_fails_the_run_stays_dirty_and_every_purge_ends) {
 
 /* ---- Growth ------------------------------------------------------------------------------------------------------- */
 
-TEST(the_range_grows_by_four_mib_and_later_by_an_eighth) {
+TEST(the_range_grows_by_four_mib_and_later_by_an_eighth)
+{
     begin();
     size_t mapped = page_heap_range.mapped;
     while (mapped < 512 * MIB) {
@@ -231,7 +258,8 @@ TEST(the_range_grows_by_four_mib_and_later_by_an_eighth) {
     (void)ground_walk();
 }
 
-TEST(a_run_longer_than_a_step_gets_a_step_of_its_own) {
+TEST(a_run_longer_than_a_step_gets_a_step_of_its_own)
+{
     begin();
     const uint32_t first = ground_take(5 * FIRST_GRANULES);
     CHECK(first != 0);
@@ -240,7 +268,8 @@ TEST(a_run_longer_than_a_step_gets_a_step_of_its_own) {
     (void)ground_walk();
 }
 
-TEST(a_kernel_that_has_less_than_a_step_left_still_gives_what_is_needed) {
+TEST(a_kernel_that_has_less_than_a_step_left_still_gives_what_is_needed)
+{
     begin();
     (void)ground_take(FIRST_GRANULES - 1);
     fake_os.open_bytes_max = fake_os.open_bytes + 3 * GRANULE_BYTES;
@@ -252,8 +281,9 @@ TEST(a_kernel_that_has_less_than_a_step_left_still_gives_what_is_needed) {
     (void)ground_walk();
 }
 
-TEST(the_heap_and_its_table_are_one_mapping_each_however_often_they_grow) {
-    begin();
+TEST(the_heap_and_its_table_are_one_mapping_each_however_often_they_grow)
+{
+    begin_at_a_place();
     for (int i = 0; i < 300; i++)
         CHECK(ground_take(MIB_GRANULES) != 0);
     CHECK_EQ(fake_os.range_count, 2);
@@ -261,8 +291,9 @@ TEST(the_heap_and_its_table_are_one_mapping_each_however_often_they_grow) {
 
 /* ---- Holes -------------------------------------------------------------------------------------------------------- */
 
-TEST(somebody_elses_mapping_is_stepped_over_and_never_handed_out) {
-    begin();
+TEST(somebody_elses_mapping_is_stepped_over_and_never_handed_out)
+{
+    begin_at_a_place();
     const uintptr_t theirs = page_ground.base + 6 * MIB;
     fake_obstacle(theirs, MIB);
     for (int i = 0; i < 200; i++) {
@@ -277,8 +308,9 @@ TEST(somebody_elses_mapping_is_stepped_over_and_never_handed_out) {
     CHECK_EQ(run_at(page_run_of(inside))->line.kind, GRANULE_HOLE);
 }
 
-TEST(runs_on_both_sides_of_a_hole_never_join_across_it) {
-    begin();
+TEST(runs_on_both_sides_of_a_hole_never_join_across_it)
+{
+    begin_at_a_place();
     fake_obstacle(page_ground.base + 4 * MIB, 64 << 10);
     const uint32_t before = ground_take(FIRST_GRANULES - 1);
     const uint32_t behind = ground_take(20);
@@ -290,8 +322,9 @@ TEST(runs_on_both_sides_of_a_hole_never_join_across_it) {
     CHECK_EQ(ground_walk().runs[GROUND_CLEAN], 2);
 }
 
-TEST(many_obstacles_of_all_sizes_are_all_stepped_over) {
-    begin();
+TEST(many_obstacles_of_all_sizes_are_all_stepped_over)
+{
+    begin_at_a_place();
     uintptr_t place = page_ground.base + 4 * MIB;
     for (int i = 0; i < 40; i++) {
         const size_t bytes = (size_t)1 << (12 + test_random() % 15);
@@ -306,8 +339,9 @@ TEST(many_obstacles_of_all_sizes_are_all_stepped_over) {
     CHECK(ground_walk().holes > 0);
 }
 
-TEST(an_end_that_cannot_be_passed_refuses_memory_and_harms_nothing) {
-    begin();
+TEST(an_end_that_cannot_be_passed_refuses_memory_and_harms_nothing)
+{
+    begin_at_a_place();
     const uint32_t all = ground_take(FIRST_GRANULES - 1);
     fake_obstacle(page_ground.base + 4 * MIB, page_heap_range.limit);
     CHECK_EQ(ground_take(1), 0);
@@ -322,7 +356,8 @@ TEST(an_end_that_cannot_be_passed_refuses_memory_and_harms_nothing) {
 
 /* ---- Purging ------------------------------------------------------------------------------------------------------ */
 
-TEST(a_run_goes_back_when_it_has_been_idle_for_the_delay_and_not_before) {
+TEST(a_run_goes_back_when_it_has_been_idle_for_the_delay_and_not_before)
+{
     begin();
     store_relaxed(&page_bounds.purge_delay_ms, 500);
     const uint32_t early = ground_take(2), fence = ground_take(1), late = ground_take(3);
@@ -343,7 +378,8 @@ TEST(a_run_goes_back_when_it_has_been_idle_for_the_delay_and_not_before) {
     CHECK(fence != 0);
 }
 
-TEST(the_clock_may_wrap_around_while_a_run_waits) {
+TEST(the_clock_may_wrap_around_while_a_run_waits)
+{
     begin();
     store_relaxed(&page_bounds.purge_delay_ms, 500);
     page_purge_due(UINT32_MAX - 99);
@@ -354,7 +390,8 @@ TEST(the_clock_may_wrap_around_while_a_run_waits) {
     CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
 }
 
-TEST(age_alone_gives_back_about_a_mib_a_visit) {
+TEST(age_alone_gives_back_about_a_mib_a_visit)
+{
     begin();
     store_relaxed(&page_bounds.purge_delay_ms, 500);
     ground_give(ground_take(63));
@@ -363,7 +400,8 @@ TEST(age_alone_gives_back_about_a_mib_a_visit) {
     (void)ground_walk();
 }
 
-TEST(an_old_run_longer_than_a_visit_is_gone_after_as_many_visits_as_it_has_mib) {
+TEST(an_old_run_longer_than_a_visit_is_gone_after_as_many_visits_as_it_has_mib)
+{
     begin();
     store_relaxed(&page_bounds.purge_delay_ms, 500);
     ground_give(ground_take(4 * MIB_GRANULES));
@@ -374,7 +412,8 @@ TEST(an_old_run_longer_than_a_visit_is_gone_after_as_many_visits_as_it_has_mib) 
     CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
 }
 
-TEST(a_run_of_which_a_part_was_taken_is_no_younger_for_it) {
+TEST(a_run_of_which_a_part_was_taken_is_no_younger_for_it)
+{
     begin();
     store_relaxed(&page_bounds.purge_delay_ms, 500);
     page_purge_due(1000);
@@ -385,7 +424,8 @@ TEST(a_run_of_which_a_part_was_taken_is_no_younger_for_it) {
     CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
 }
 
-TEST(what_is_free_beyond_the_floor_goes_back_at_once) {
+TEST(what_is_free_beyond_the_floor_goes_back_at_once)
+{
     begin();
     store_relaxed(&page_bounds.dirty_floor, MIB);
     ground_give(ground_take(3 * MIB_GRANULES));
@@ -394,7 +434,8 @@ TEST(what_is_free_beyond_the_floor_goes_back_at_once) {
     (void)ground_walk();
 }
 
-TEST(an_eighth_of_what_is_live_may_stay_free) {
+TEST(an_eighth_of_what_is_live_may_stay_free)
+{
     begin();
     store_relaxed(&page_bounds.dirty_floor, 0);
     (void)ground_take(80 * MIB_GRANULES);
@@ -404,7 +445,8 @@ TEST(an_eighth_of_what_is_live_may_stay_free) {
     (void)ground_walk();
 }
 
-TEST(above_the_soft_limit_nothing_free_stays) {
+TEST(above_the_soft_limit_nothing_free_stays)
+{
     begin();
     const uint32_t first = ground_take(2 * MIB_GRANULES), second = ground_take(4 * MIB_GRANULES);
     store_relaxed(&page_bounds.soft_limit, 5 * MIB);
@@ -415,7 +457,8 @@ TEST(above_the_soft_limit_nothing_free_stays) {
     (void)ground_walk();
 }
 
-TEST(the_hard_limit_refuses_what_does_not_fit_and_serves_what_does) {
+TEST(the_hard_limit_refuses_what_does_not_fit_and_serves_what_does)
+{
     begin();
     store_relaxed(&page_bounds.hard_limit, 10 * MIB);
     const uint32_t first = ground_take(6 * MIB_GRANULES);
@@ -429,10 +472,12 @@ TEST(the_hard_limit_refuses_what_does_not_fit_and_serves_what_does) {
     (void)ground_walk();
 }
 
-TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room) {
+TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room)
+{
     begin();
     store_relaxed(&page_bounds.hard_limit, 10 * MIB);
-    const uint32_t first = ground_take(3 * MIB_GRANULES), fence = ground_take(1), second = ground_take(3 * MIB_GRANULES);
+    const uint32_t first = ground_take(3 * MIB_GRANULES), fence = ground_take(1),
+                   second = ground_take(3 * MIB_GRANULES);
     ground_give(first);
     ground_give(second);
     CHECK_EQ(ground_stats().dirty, 6 * MIB);
@@ -442,7 +487,8 @@ TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room) {
     (void)ground_walk();
 }
 
-TEST(a_hard_limit_below_what_is_live_refuses_and_nothing_more) {
+TEST(a_hard_limit_below_what_is_live_refuses_and_nothing_more)
+{
     begin();
     const uint32_t first = ground_take(4 * MIB_GRANULES);
     store_relaxed(&page_bounds.hard_limit, MIB);
@@ -455,7 +501,8 @@ TEST(a_hard_limit_below_what_is_live_refuses_and_nothing_more) {
 /* ---- Extending ---------------------------------------------------------------------------------------------------- */
 
 /* page_extend() as the floor above would call it. */
-static bool extend(uint32_t first, uint32_t wanted) {
+static bool extend(uint32_t first, uint32_t wanted)
+{
     struct line *const line = page_line_at((granule_index){first});
 
     if (!page_extend((granule_index){first}, (granule_count){line->granules}, (granule_count){wanted}))
@@ -464,7 +511,8 @@ static bool extend(uint32_t first, uint32_t wanted) {
     return true;
 }
 
-TEST(a_run_grows_into_what_is_free_behind_it_clean_or_dirty) {
+TEST(a_run_grows_into_what_is_free_behind_it_clean_or_dirty)
+{
     begin();
     const uint32_t first = ground_take(4);
     CHECK(extend(first, 10));
@@ -483,8 +531,9 @@ TEST(a_run_grows_into_what_is_free_behind_it_clean_or_dirty) {
     (void)ground_walk();
 }
 
-TEST(a_run_does_not_grow_beyond_the_end_of_the_range_nor_into_a_hole) {
-    begin();
+TEST(a_run_does_not_grow_beyond_the_end_of_the_range_nor_into_a_hole)
+{
+    begin_at_a_place();
     fake_obstacle(page_ground.base + 4 * MIB, 64 << 10);
     const uint32_t last = ground_take(FIRST_GRANULES - 1);
     CHECK(!extend(last, FIRST_GRANULES));
@@ -493,7 +542,8 @@ TEST(a_run_does_not_grow_beyond_the_end_of_the_range_nor_into_a_hole) {
     (void)ground_walk();
 }
 
-TEST(a_run_does_not_grow_beyond_the_hard_limit) {
+TEST(a_run_does_not_grow_beyond_the_hard_limit)
+{
     begin();
     const uint32_t first = ground_take(4);
     store_relaxed(&page_bounds.hard_limit, ground_bytes(8));
@@ -539,7 +589,8 @@ static size_t live_bytes;
 static uint32_t length_of(int i) { return ((struct line *)page_line_at((granule_index){live[i].first}))->granules; }
 
 /* One word at each end of each granule from `from` on. */
-static void mark(int i, uint32_t from) {
+static void mark(int i, uint32_t from)
+{
     for (uint32_t granule = from; granule < length_of(i); granule++) {
         uint64_t *const words = (uint64_t *)(void *)(ground_address(live[i].first) + ground_bytes(granule));
         words[0] = words[GRANULE_BYTES / 8 - 1] = live[i].tag + granule;
@@ -549,7 +600,8 @@ static void mark(int i, uint32_t from) {
     live_bytes += ground_bytes(length_of(i) - from);
 }
 
-static void unmark(int i) {
+static void unmark(int i)
+{
     for (uint32_t granule = 0; granule < length_of(i); granule++) {
         const uint64_t *const words = (uint64_t *)(void *)(ground_address(live[i].first) + ground_bytes(granule));
         CHECK_EQ(words[0], live[i].tag + granule);
@@ -559,7 +611,8 @@ static void unmark(int i) {
     live_bytes -= ground_bytes(length_of(i));
 }
 
-static void take_one(const struct kernel *kernel, int i) {
+static void take_one(const struct kernel *kernel, int i)
+{
     const uint32_t length = 1 + (uint32_t)(test_random() % LENGTH_MAX);
     const size_t alignment = GRANULE_BYTES << (test_random() % 8 == 0 ? test_random() % 6 : 0);
     bool zeroed = false;
@@ -578,7 +631,8 @@ static void take_one(const struct kernel *kernel, int i) {
     CHECK(live_bytes <= kernel->hard_limit);
 }
 
-static void extend_one(int i) {
+static void extend_one(int i)
+{
     const uint32_t before = length_of(i);
     const uint32_t wanted = before + 1 + (uint32_t)(test_random() % 8);
 
@@ -586,13 +640,15 @@ static void extend_one(int i) {
         mark(i, before);
 }
 
-static void give_one(int i) {
+static void give_one(int i)
+{
     unmark(i);
     ground_give(live[i].first);
     live[i].first = 0;
 }
 
-static void random_life(const void *argument) {
+static void random_life(const void *argument)
+{
     const struct kernel *const kernel = argument;
 
     fake_os.page_bytes = kernel->page_bytes;
@@ -600,7 +656,10 @@ static void random_life(const void *argument) {
     fake_os.purge_fails = kernel->purge_fails;
     fake_os.purge_keeps_content = kernel->purge_keeps_content;
     fake_os.open_bytes_max = kernel->open_bytes_max;
-    begin();
+    if (kernel->obstacles)
+        begin_at_a_place();
+    else
+        begin();
     store_relaxed(&page_bounds.purge_delay_ms, 100);
     store_relaxed(&page_bounds.dirty_floor, 4 * MIB);
     store_relaxed(&page_bounds.hard_limit, kernel->hard_limit);
@@ -629,7 +688,8 @@ static void random_life(const void *argument) {
     }
 }
 
-TESTS(random_lives) {
+TESTS(random_lives)
+{
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
         test_add(random_life, &kernels[i], "a_long_random_life_with_%s", kernels[i].name);
 }
@@ -637,7 +697,8 @@ TESTS(random_lives) {
 /* ---- Refusals ----------------------------------------------------------------------------------------------------- */
 
 /* Some life, whatever is refused on the way. */
-static void short_life(void) {
+static void short_life(void)
+{
     uint32_t runs[12];
 
     for (uint32_t i = 0; i < 12; i++)
@@ -652,8 +713,10 @@ static void short_life(void) {
 }
 
 /* Refuse call number `call` (and all after it). returns: whether there was one. */
-static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_places) {
-    EXITS(0) {
+static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_places)
+{
+    EXITS(0)
+    {
         fake_os.refused_call = call;
         fake_os.refuses_from_there = from_there;
         fake_os.refuses_places = refuses_places;
@@ -668,7 +731,8 @@ static bool refuse_and_recover(uint64_t call, bool from_there, bool refuses_plac
     return *(bool *)test_shared();
 }
 
-static void every_refusal_is_survived(bool from_there, bool refuses_places) {
+static void every_refusal_is_survived(bool from_there, bool refuses_places)
+{
     uint64_t call = 1;
 
     while (refuse_and_recover(call, from_there, refuses_places))
@@ -683,7 +747,8 @@ TEST(all_calls_from_any_one_on_may_be_refused_in_a_reservation) { every_refusal_
 
 /* ---- Fork --------------------------------------------------------------------------------------------------------- */
 
-TEST(fork_holds_the_floor_still_and_both_sides_go_on) {
+TEST(fork_holds_the_floor_still_and_both_sides_go_on)
+{
     begin();
     CHECK(!page_is_inside());
     page_fork_prepare();

@@ -1,4 +1,5 @@
-/* tree.c: the tree of free runs against a plain array, by a long random life. The lines lie in a table of the test's own. */
+/* tree.c: the tree of free runs against a plain array, by a long random life. The lines lie in a table of the test's
+ * own. */
 #include "test.h"
 
 #include <string.h>
@@ -11,25 +12,29 @@ static _Alignas(64) char table[LINES << LINE_SHIFT];
 static uint32_t length_of[LINES]; /* 0: not in the tree */
 static granule_index root;
 
-static void begin(void) {
+static void begin(void)
+{
     page_ground.table = table;
     memset(length_of, 0, sizeof length_of);
     root = NO_GRANULE;
 }
 
-static void insert(uint32_t index, uint32_t length) {
+static void insert(uint32_t index, uint32_t length)
+{
     run_at((granule_index){index})->length.n = length;
     length_of[index] = length;
     tree_insert(&root, (granule_index){index});
 }
 
-static void remove_run(uint32_t index) {
+static void remove_run(uint32_t index)
+{
     tree_remove(&root, (granule_index){index});
     length_of[index] = 0;
 }
 
 /* What tree_fit() must say, by looking at everything. */
-static uint32_t fit_by_search(uint32_t count) {
+static uint32_t fit_by_search(uint32_t count)
+{
     uint32_t best = 0;
 
     for (uint32_t i = 1; i < LINES; i++)
@@ -38,7 +43,8 @@ static uint32_t fit_by_search(uint32_t count) {
     return best;
 }
 
-static uint32_t shadow_count(void) {
+static uint32_t shadow_count(void)
+{
     uint32_t count = 0;
 
     for (uint32_t i = 1; i < LINES; i++)
@@ -46,12 +52,14 @@ static uint32_t shadow_count(void) {
     return count;
 }
 
-static bool comes_before(uint32_t a, uint32_t b) {
+static bool comes_before(uint32_t a, uint32_t b)
+{
     return length_of[a] != length_of[b] ? length_of[a] < length_of[b] : a < b;
 }
 
 /* Check the order of the tree at `index`; `*depth` becomes the greatest. returns: its number of runs. */
-static uint32_t check_order(uint32_t index, uint32_t low, uint32_t high, uint32_t level, uint32_t *depth) {
+static uint32_t check_order(uint32_t index, uint32_t low, uint32_t high, uint32_t level, uint32_t *depth)
+{
     if (index == 0)
         return 0;
     CHECK(length_of[index] != 0);
@@ -62,12 +70,14 @@ static uint32_t check_order(uint32_t index, uint32_t low, uint32_t high, uint32_
            check_order(run_at((granule_index){index})->right.i, index, high, level + 1, depth);
 }
 
-TEST(an_empty_tree_fits_nothing) {
+TEST(an_empty_tree_fits_nothing)
+{
     begin();
     CHECK_EQ(tree_fit(root, (granule_count){1}).i, 0);
 }
 
-TEST(the_shortest_fit_wins_and_the_lowest_of_equals) {
+TEST(the_shortest_fit_wins_and_the_lowest_of_equals)
+{
     begin();
     insert(100, 8);
     insert(50, 4);
@@ -82,7 +92,8 @@ TEST(the_shortest_fit_wins_and_the_lowest_of_equals) {
     CHECK_EQ(tree_fit(root, (granule_count){4}).i, 50);
 }
 
-TEST(a_long_random_life_agrees_with_an_array) {
+TEST(a_long_random_life_agrees_with_an_array)
+{
     begin();
     for (int step = 0; step < STEPS; step++) {
         const uint32_t index = 1 + (uint32_t)(test_random() % (LINES - 1));
@@ -100,7 +111,8 @@ TEST(a_long_random_life_agrees_with_an_array) {
     }
 }
 
-TEST(runs_that_come_in_order_do_not_make_a_list_of_the_tree) {
+TEST(runs_that_come_in_order_do_not_make_a_list_of_the_tree)
+{
     uint32_t depth = 0;
 
     begin();

@@ -14,7 +14,8 @@ enum { BLOCKS = 500, TEXT_BYTES = 1 << 16 };
 
 static void *blocks[BLOCKS];
 
-static struct ashlar_stats figures(void) {
+static struct ashlar_stats figures(void)
+{
     struct ashlar_stats stats;
 
     prof_stats(&stats);
@@ -22,7 +23,8 @@ static struct ashlar_stats figures(void) {
 }
 
 /* Facts that hold whatever the program did, while it rests. */
-static void check_sums(const struct ashlar_stats *stats) {
+static void check_sums(const struct ashlar_stats *stats)
+{
     uint64_t allocations = stats->large_allocations + stats->huge_allocations;
     uint64_t live_blocks = stats->large_live_blocks + stats->huge_live_blocks;
     uint64_t live_bytes = stats->large_live_bytes + stats->huge_live_bytes;
@@ -51,21 +53,24 @@ static void check_sums(const struct ashlar_stats *stats) {
     CHECK(stats->middle_live_bytes <= stats->large_live_bytes);
 }
 
-static void take_all(void) {
+static void take_all(void)
+{
     for (int i = 0; i < BLOCKS; i++) {
         blocks[i] = walk_get(test_random() % (i % 10 == 0 ? 300000 : 3000));
         CHECK(blocks[i] != NULL);
     }
 }
 
-TEST(before_the_first_block_everything_is_nothing) {
+TEST(before_the_first_block_everything_is_nothing)
+{
     page_start();
     const struct ashlar_stats stats = figures();
     check_sums(&stats);
     CHECK_EQ(stats.allocations | stats.mapped_bytes | stats.metadata_bytes | stats.heaps, 0);
 }
 
-TEST(every_block_is_counted_once_and_taken_off_once) {
+TEST(every_block_is_counted_once_and_taken_off_once)
+{
     page_start();
     take_all();
     struct ashlar_stats stats = figures();
@@ -88,7 +93,8 @@ TEST(every_block_is_counted_once_and_taken_off_once) {
     CHECK_EQ(stats.heaps, 1);
 }
 
-static void compare_row(const struct ashlar_class_stats *row, void *context) {
+static void compare_row(const struct ashlar_class_stats *row, void *context)
+{
     const struct ashlar_stats *const stats = context;
     int class = 0;
 
@@ -98,7 +104,8 @@ static void compare_row(const struct ashlar_class_stats *row, void *context) {
     CHECK_EQ(memcmp(row, &stats->classes[class], sizeof *row), 0);
 }
 
-TEST(the_small_ways_to_the_figures_say_what_the_whole_struct_says) {
+TEST(the_small_ways_to_the_figures_say_what_the_whole_struct_says)
+{
     struct prof_totals room;
 
     page_start();
@@ -110,7 +117,8 @@ TEST(the_small_ways_to_the_figures_say_what_the_whole_struct_says) {
     prof_each_class(compare_row, &stats);
 }
 
-TEST(middle_large_and_huge_blocks_have_their_own_figures) {
+TEST(middle_large_and_huge_blocks_have_their_own_figures)
+{
     page_start();
     (void)walk_get(100000);
     (void)walk_get(1000000);
@@ -129,7 +137,8 @@ TEST(middle_large_and_huge_blocks_have_their_own_figures) {
     CHECK(stats.peak_active_bytes >= 40 << 20);
 }
 
-TEST(blocks_in_parcels_and_inboxes_and_orphans_are_counted_as_free) {
+TEST(blocks_in_parcels_and_inboxes_and_orphans_are_counted_as_free)
+{
     page_start();
     take_all();
     const uintptr_t ann = heap_self;
@@ -156,7 +165,8 @@ TEST(blocks_in_parcels_and_inboxes_and_orphans_are_counted_as_free) {
 
 static char text[TEXT_BYTES];
 
-static size_t write_json(size_t room) {
+static size_t write_json(size_t room)
+{
     struct text json = {text, room, 0};
 
     memset(text, '#', sizeof text);
@@ -167,7 +177,8 @@ static size_t write_json(size_t room) {
 /* A strict reader of one value, for texts without blanks, signs, fractions and escapes. returns: what follows it. */
 static const char *read_value(const char *at);
 
-static const char *read_string(const char *at) {
+static const char *read_string(const char *at)
+{
     CHECK_EQ(*at, '"');
     for (at++; *at != '"'; at++)
         CHECK(*at >= ' ' && *at <= '~' && *at != '\\');
@@ -175,7 +186,8 @@ static const char *read_string(const char *at) {
 }
 
 /* Members or elements up to `end`. */
-static const char *read_list(const char *at, char end, bool has_names) {
+static const char *read_list(const char *at, char end, bool has_names)
+{
     if (*at == end)
         return at + 1;
     for (;;) {
@@ -190,7 +202,8 @@ static const char *read_list(const char *at, char end, bool has_names) {
     }
 }
 
-static const char *read_value(const char *at) {
+static const char *read_value(const char *at)
+{
     if (*at == '{')
         return read_list(at + 1, '}', true);
     if (*at == '[')
@@ -205,7 +218,8 @@ static const char *read_value(const char *at) {
 }
 
 /* The number of member `name`, which occurs once outside of the classes. */
-static uint64_t member(const char *name) {
+static uint64_t member(const char *name)
+{
     char key[64];
 
     CHECK(snprintf(key, sizeof key, "\"%s\":", name) < (int)sizeof key);
@@ -214,7 +228,8 @@ static uint64_t member(const char *name) {
     return strtoull(found + strlen(key), NULL, 10);
 }
 
-TEST(the_json_is_well_formed_and_says_what_the_struct_says) {
+TEST(the_json_is_well_formed_and_says_what_the_struct_says)
+{
     page_start();
     take_all();
     const struct ashlar_stats stats = figures();
@@ -235,7 +250,8 @@ TEST(the_json_is_well_formed_and_says_what_the_struct_says) {
 }
 
 /* Add up member `name` of all classes. */
-static uint64_t sum_of_classes(const char *name) {
+static uint64_t sum_of_classes(const char *name)
+{
     char key[64];
     uint64_t sum = 0;
 
@@ -245,7 +261,8 @@ static uint64_t sum_of_classes(const char *name) {
     return sum;
 }
 
-TEST(the_classes_in_the_json_add_up_to_the_whole) {
+TEST(the_classes_in_the_json_add_up_to_the_whole)
+{
     page_start();
     take_all();
     (void)write_json(sizeof text);
@@ -257,7 +274,8 @@ TEST(the_classes_in_the_json_add_up_to_the_whole) {
              member("active_bytes"));
 }
 
-TEST(a_buffer_of_any_size_gets_the_beginning_and_the_whole_length) {
+TEST(a_buffer_of_any_size_gets_the_beginning_and_the_whole_length)
+{
     static char whole[TEXT_BYTES];
 
     page_start();

@@ -4,7 +4,8 @@
 
 #include "slab/class.h"
 
-TEST(every_class_is_a_multiple_of_the_block_alignment_and_larger_than_the_one_before) {
+TEST(every_class_is_a_multiple_of_the_block_alignment_and_larger_than_the_one_before)
+{
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         CHECK_EQ(class_bytes(class) % BLOCK_ALIGN, 0);
         CHECK(class.i == 0 || class_bytes(class) > class_bytes((class_id){(uint8_t)(class.i - 1)}));
@@ -13,7 +14,8 @@ TEST(every_class_is_a_multiple_of_the_block_alignment_and_larger_than_the_one_be
     CHECK_EQ(class_bytes((class_id){CLASS_COUNT - 1}), CLASS_BYTES_MAX);
 }
 
-TEST(every_size_gets_the_smallest_class_that_holds_it) {
+TEST(every_size_gets_the_smallest_class_that_holds_it)
+{
     class_id expected = {0};
 
     for (size_t bytes = 0; bytes <= CLASS_BYTES_MAX; bytes++) {
@@ -23,13 +25,15 @@ TEST(every_size_gets_the_smallest_class_that_holds_it) {
     }
 }
 
-TEST(the_two_ways_to_a_class_meet_without_a_gap) {
+TEST(the_two_ways_to_a_class_meet_without_a_gap)
+{
     for (size_t bytes = 0; bytes <= CLASS_SMALL_MAX; bytes++)
         CHECK_EQ(class_of(bytes).i, class_of_small(bytes).i);
     CHECK_EQ(class_of_medium(CLASS_SMALL_MAX + 1).i, class_of_small(CLASS_SMALL_MAX).i + 1);
 }
 
-TEST(a_power_of_two_and_its_small_header_share_a_class_without_waste) {
+TEST(a_power_of_two_and_its_small_header_share_a_class_without_waste)
+{
     for (size_t power = 512; power <= 32768; power *= 2) {
         const size_t header = power / 64 > 16 ? power / 64 : 16;
         CHECK_EQ(class_bytes(class_of(power)), power);
@@ -37,12 +41,14 @@ TEST(a_power_of_two_and_its_small_header_share_a_class_without_waste) {
     }
 }
 
-TEST(above_the_linear_classes_no_request_wastes_an_eighth_and_a_block_alignment) {
+TEST(above_the_linear_classes_no_request_wastes_an_eighth_and_a_block_alignment)
+{
     for (size_t bytes = 257; bytes <= CLASS_BYTES_MAX; bytes++)
         CHECK(class_bytes(class_of(bytes)) - bytes < bytes / 8 + BLOCK_ALIGN);
 }
 
-TEST(every_slab_has_room_for_four_blocks_and_says_how_many) {
+TEST(every_slab_has_room_for_four_blocks_and_says_how_many)
+{
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         const struct class_info *const info = &class_table[class.i];
         const size_t room = (size_t)info->granules << GRANULE_SHIFT;
@@ -52,7 +58,8 @@ TEST(every_slab_has_room_for_four_blocks_and_says_how_many) {
 }
 
 /* Smallest class that holds `bytes` and is a multiple of `alignment`, by trying all of them. */
-static int aligned_class_by_search(size_t bytes, size_t alignment) {
+static int aligned_class_by_search(size_t bytes, size_t alignment)
+{
     int class = 0;
 
     while (class_table[class].bytes < bytes || class_table[class].bytes % alignment != 0)
@@ -60,7 +67,8 @@ static int aligned_class_by_search(size_t bytes, size_t alignment) {
     return class;
 }
 
-TEST(every_size_at_every_alignment_gets_the_smallest_class_that_fits_both) {
+TEST(every_size_at_every_alignment_gets_the_smallest_class_that_fits_both)
+{
     for (size_t alignment = 1; alignment <= CLASS_BYTES_MAX; alignment *= 2) {
         int expected = aligned_class_by_search(0, alignment);
         for (size_t bytes = 0; bytes <= CLASS_BYTES_MAX; bytes++) {

@@ -11,17 +11,19 @@ enum { GRANULES = 8, FIRST = 1 };
 static _Alignas(1 << GRANULE_SHIFT) char range[GRANULES << GRANULE_SHIFT];
 static _Alignas(64) char table[GRANULES << LINE_SHIFT];
 
-static struct slab *start(int class) {
+static struct slab *start(int class)
+{
     page_ground.base = (uintptr_t)range;
     page_ground.table = table;
     page_ground.link_secret = test_random();
     page_ground.key_secret = test_random() | 1;
     store_relaxed(&page_ground.end16, sizeof range >> 4);
-    return slab_start((granule_index){FIRST}, (class_id){(uint8_t)class});
+    return slab_start((granule_index){FIRST}, (class_id){(uint8_t) class});
 }
 
 /* `step` blocks at a time until the slab is fully carved. returns: how many. */
-static uint32_t carve_all(struct slab *slab, size_t bytes) {
+static uint32_t carve_all(struct slab *slab, size_t bytes)
+{
     uint32_t carved = 0;
 
     while (!slab_is_fully_carved(slab)) {
@@ -34,7 +36,8 @@ static uint32_t carve_all(struct slab *slab, size_t bytes) {
 }
 
 /* Give block `number` back, as its owner. */
-static struct block *give(struct slab *slab, uint32_t number) {
+static struct block *give(struct slab *slab, uint32_t number)
+{
     struct block *const block = slab_block(slab, number);
 
     block->key = slab_key(block);
@@ -46,7 +49,8 @@ static struct block *give(struct slab *slab, uint32_t number) {
 
 /* ---- Arithmetic, for every offset --------------------------------------------------------------------------------- */
 
-TEST(every_offset_in_every_slab_is_a_start_exactly_when_division_says_so) {
+TEST(every_offset_in_every_slab_is_a_start_exactly_when_division_says_so)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         const struct slab *const slab = start(class);
         for (size_t offset = 0; offset < slab_bytes(slab); offset++)
@@ -54,7 +58,8 @@ TEST(every_offset_in_every_slab_is_a_start_exactly_when_division_says_so) {
     }
 }
 
-TEST(every_offset_in_every_slab_has_the_number_that_division_says) {
+TEST(every_offset_in_every_slab_has_the_number_that_division_says)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         const struct slab *const slab = start(class);
         for (size_t offset = 0; offset <= slab_bytes(slab); offset++)
@@ -62,7 +67,8 @@ TEST(every_offset_in_every_slab_has_the_number_that_division_says) {
     }
 }
 
-TEST(only_carved_blocks_are_blocks) {
+TEST(only_carved_blocks_are_blocks)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
         uint32_t count = 0;
@@ -78,7 +84,8 @@ TEST(only_carved_blocks_are_blocks) {
 
 /* ---- Start and end ------------------------------------------------------------------------------------------------ */
 
-TEST(every_line_of_a_slab_leads_to_its_first) {
+TEST(every_line_of_a_slab_leads_to_its_first)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
         for (uint32_t i = 0; i < slab->line.granules; i++)
@@ -90,7 +97,8 @@ TEST(every_line_of_a_slab_leads_to_its_first) {
     }
 }
 
-TEST(an_ended_slab_is_nobodys_and_looks_like_no_large_block) {
+TEST(an_ended_slab_is_nobodys_and_looks_like_no_large_block)
+{
     struct slab *const slab = start(0);
 
     store_relaxed(&slab->line.owner, 12345);
@@ -105,7 +113,8 @@ TEST(an_ended_slab_is_nobodys_and_looks_like_no_large_block) {
 
 /* ---- Carving ------------------------------------------------------------------------------------------------------ */
 
-TEST(carving_hands_out_every_block_once_in_order) {
+TEST(carving_hands_out_every_block_once_in_order)
+{
     const size_t steps[] = {1, 100, 4096, 16384, 65536, SIZE_MAX};
 
     for (int class = 0; class < CLASS_COUNT; class ++)
@@ -118,7 +127,8 @@ TEST(carving_hands_out_every_block_once_in_order) {
         }
 }
 
-TEST(carved_blocks_are_linked_and_carry_the_key_word) {
+TEST(carved_blocks_are_linked_and_carry_the_key_word)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
         uint32_t count = 0, length = 0;
@@ -131,7 +141,8 @@ TEST(carved_blocks_are_linked_and_carry_the_key_word) {
     }
 }
 
-TEST(carving_touches_nothing_beyond_what_it_carves) {
+TEST(carving_touches_nothing_beyond_what_it_carves)
+{
     struct slab *const slab = start(20);
     uint32_t count = 0;
 
@@ -144,7 +155,8 @@ TEST(carving_touches_nothing_beyond_what_it_carves) {
 
 /* ---- Freed blocks ------------------------------------------------------------------------------------------------- */
 
-TEST(taking_what_was_freed_makes_all_of_it_used_again) {
+TEST(taking_what_was_freed_makes_all_of_it_used_again)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
         const uint32_t blocks = carve_all(slab, SIZE_MAX);
@@ -158,7 +170,8 @@ TEST(taking_what_was_freed_makes_all_of_it_used_again) {
     }
 }
 
-TEST(waking_a_slab_keeps_the_number_of_its_used_blocks) {
+TEST(waking_a_slab_keeps_the_number_of_its_used_blocks)
+{
     struct slab *const slab = start(3);
     const uint32_t blocks = carve_all(slab, SIZE_MAX);
 
@@ -170,7 +183,8 @@ TEST(waking_a_slab_keeps_the_number_of_its_used_blocks) {
     CHECK_EQ(slab->line.slack, 0);
 }
 
-TEST(a_walk_reaches_every_block_of_a_whole_list) {
+TEST(a_walk_reaches_every_block_of_a_whole_list)
+{
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
         const uint32_t blocks = carve_all(slab, SIZE_MAX);
@@ -185,7 +199,8 @@ TEST(a_walk_reaches_every_block_of_a_whole_list) {
 }
 
 /* Links that an overflow or a use after free may leave behind. */
-static uint64_t damaged_link(const struct slab *slab, const struct block *block, int kind) {
+static uint64_t damaged_link(const struct slab *slab, const struct block *block, int kind)
+{
     switch (kind) {
     case 0:
         return 0; /* the program cleared its block */
@@ -204,7 +219,8 @@ static uint64_t damaged_link(const struct slab *slab, const struct block *block,
     }
 }
 
-TEST(a_walk_stops_at_any_damaged_link) {
+TEST(a_walk_stops_at_any_damaged_link)
+{
     for (int kind = 0; kind <= 6; kind++) {
         struct slab *const slab = start(10);
         uint32_t count = 0;
@@ -220,7 +236,8 @@ TEST(a_walk_stops_at_any_damaged_link) {
     }
 }
 
-TEST(a_walk_does_not_take_a_list_that_is_longer_than_it_may_be) {
+TEST(a_walk_does_not_take_a_list_that_is_longer_than_it_may_be)
+{
     struct slab *const slab = start(0);
     struct block *last = NULL;
 
@@ -231,7 +248,8 @@ TEST(a_walk_does_not_take_a_list_that_is_longer_than_it_may_be) {
     CHECK_EQ(slab_walk(slab, slab->freed, 4, &last), -1);
 }
 
-TEST(a_list_holds_what_was_freed_and_nothing_else) {
+TEST(a_list_holds_what_was_freed_and_nothing_else)
+{
     struct slab *const slab = start(7);
     const uint32_t blocks = carve_all(slab, SIZE_MAX);
 
@@ -243,7 +261,8 @@ TEST(a_list_holds_what_was_freed_and_nothing_else) {
     CHECK(!slab_list_holds(slab, NULL, blocks, slab_block(slab, 0)));
 }
 
-TEST(the_key_word_of_one_block_never_marks_another_nor_passes_for_a_link) {
+TEST(the_key_word_of_one_block_never_marks_another_nor_passes_for_a_link)
+{
     struct slab *const slab = start(0);
     const uint32_t blocks = carve_all(slab, SIZE_MAX);
     struct block *const block = slab_block(slab, 5);

@@ -1,0 +1,405 @@
+/* remote.pml: how blocks freed by other threads find home, as src/heap/remote.c and src/heap/orphan.c do it, for Spin.
+ *
+ *   free --> word of the slab --token--> inbox of its owner --> owner
+ *
+ * One slab, BLOCKS blocks, three threads that do STEPS steps each, of any kind and in any order: free a block that the
+ * program holds (whoever got it), allocate, collect, adopt, end and begin again. Every access to something shared is a step of
+ * its own. At last a thread that owns nothing frees what is left.
+ *
+ * To be shown, by assertions:
+ *   - a block comes home once: whatever is taken off the word was put there, and is free afterwards
+ *   - a slab ends once, with no block in use, no token out, and in no list
+ *   - a token is in one hand or in one inbox; in the end every token has been delivered
+ *   - in the end, when every block is free, the slab has ended
+ *
+ * Each rule of the protocol can be taken away, and Spin must then find the accident: -DNO_LOCK (end an orphan by what was
+ * read outside the lock), -DNO_TOKEN (everybody who sends brings the slab), -DNO_CLOSE (an inbox is never closed),
+ * -DNO_RETURN (blocks in an inbox stay with the heap that ends), -DNO_CHECK (the last block home ends no orphan). */
+#ifndef BLOCKS
+#define BLOCKS 2
+#endif
+#ifndef STEPS
+#define STEPS 3
+#endif
+#define THREADS 3
+#define NOBODY 7 /* an owner that is no heap, for a moment */
+
+/* The word: first and last block, count, token, owner; block 0 is none. */
+#define PACK(first, last, count, token, owner) ((first) | (last) << 2 | (count) << 4 | (token) << 6 | (owner) << 7)
+#define FIRST(word) ((word) & 3)
+#define LAST(word) ((word) >> 2 & 3)
+#define COUNT(word) ((word) >> 4 & 3)
+#define TOKEN(word) ((word) >> 6 & 1)
+#define OWNER(word) ((word) >> 7 & 7)
+
+mtype = {NONE, HELD, SENDING, WAITING, FREE}; /* by the program; being freed; in the word; with the slab */
+mtype = {EMPTY, FULL, CLOSED};
+
+short word = PACK(0, 0, 0, 0, 1);
+byte used = BLOCKS;         /* the slab's own count; written by its owner */
+byte next[4];               /* links */
+mtype place[4] = NONE;      /* of each block; 0 is none */
+mtype inbox[THREADS + 1] = EMPTY; /* there is one slab */
+bool listed;                /* among the orphans; guarded by lock */
+bit lock;                   /* the orphans' */
+bool ended;
+byte bearers;               /* threads that have the slab in hand for its token */
+byte finished;
+
+#define TAKE_LOCK atomic { lock == 0 -> lock = 1 }
+#define DROP_LOCK lock = 0
+
+/* Compare-and-swap: `done` says whether `seen` was still there; if not, `seen` is what is. */
+inline swap_word(wanted)
+{
+    atomic {
+        if
+        :: word == seen -> word = wanted; done = true
+        :: else -> seen = word; done = false
+        fi
+    }
+}
+
+/* The blocks that `from` names are free now. */
+inline take_home(from)
+{
+    atomic {
+        block = FIRST(from);
+        count = 0;
+        do
+        :: count < COUNT(from) ->
+            assert(block != 0 && place[block] == WAITING);
+            place[block] = FREE;
+            assert(count + 1 < COUNT(from) || block == LAST(from));
+            block = next[block];
+            count++
+        :: else -> break
+        od;
+        assert(used >= count);
+        used = used - count;
+        block = 0;
+        count = 0
+    }
+}
+
+/* The slab's run goes back. Its links and word belong to somebody else from now on. */
+inline end_slab()
+{
+    atomic {
+        assert(!ended && !listed && bearers == 0);
+        for (block : 1 .. BLOCKS) {
+            assert(place[block] == FREE || place[block] == WAITING)
+        }
+        block = 0;
+        ended = true;
+        owns = false;
+        word = 0
+    }
+}
+
+/* End an orphan whose used blocks have all come home; `after` is what the caller made of the word. */
+inline end_if_empty(after)
+{
+    seen = after;
+    if
+#ifdef NO_CHECK
+    :: true -> skip
+#else
+    :: OWNER(seen) != 0 || TOKEN(seen) -> skip
+    :: else ->
+        if
+        :: COUNT(seen) != used -> skip /* a guess: somebody may have adopted it */
+        :: else ->
+#ifdef NO_LOCK
+            swap_word(PACK(0, 0, 0, 0, NOBODY));
+            if
+            :: done -> TAKE_LOCK; listed = false; DROP_LOCK; end_slab()
+            :: else
+            fi
+#else
+            /* Under the lock nobody becomes or stops being an orphan: an orphan's count is exact. */
+            TAKE_LOCK;
+            if
+            :: COUNT(seen) == used -> swap_word(PACK(0, 0, 0, 0, NOBODY))
+            :: else -> done = false
+            fi;
+            if
+            :: done -> listed = false; DROP_LOCK; end_slab()
+            :: else -> DROP_LOCK
+            fi
+#endif
+        fi
+#endif
+    fi
+}
+
+/* Bring the slab, whose token this thread bears, to its owner; an orphan's token ends. */
+inline deliver()
+{
+    seen = word;
+    done = false;
+    do
+    :: done -> break
+    :: !done && OWNER(seen) != 0 ->
+        assert(OWNER(seen) <= THREADS && !ended);
+        atomic {
+            assert(inbox[OWNER(seen)] != FULL);
+            if
+            :: inbox[OWNER(seen)] == EMPTY -> inbox[OWNER(seen)] = FULL; bearers--; done = true
+            :: else
+            fi
+        }
+        if
+        :: done
+        :: else -> seen = word
+        fi
+    :: !done && OWNER(seen) == 0 ->
+        atomic {
+            after = PACK(FIRST(seen), LAST(seen), COUNT(seen), 0, 0);
+            swap_word(after);
+            if
+            :: done -> bearers--
+            :: else
+            fi
+        }
+        if
+        :: done -> end_if_empty(after); done = true
+        :: else
+        fi
+    od
+}
+
+/* Free `mine` into a slab that is not this thread's. */
+inline publish()
+{
+    seen = word;
+    done = false;
+    do
+    :: done -> break
+    :: else ->
+        next[mine] = FIRST(seen);
+        before = seen;
+        after = PACK(mine, (COUNT(seen) != 0 -> LAST(seen) : mine), COUNT(seen) + 1,
+                     (TOKEN(seen) || OWNER(seen) != 0 -> 1 : 0), OWNER(seen));
+        atomic {
+            swap_word(after);
+            if
+            :: done ->
+                place[mine] = WAITING;
+#ifdef NO_TOKEN
+                bearers = bearers + (OWNER(before) != 0 -> 1 : 0)
+#else
+                bearers = bearers + (OWNER(before) != 0 && !TOKEN(before) -> 1 : 0)
+#endif
+            :: else
+            fi
+        }
+    od;
+    mine = 0;
+    if
+    :: OWNER(before) == 0 -> end_if_empty(after)
+#ifdef NO_TOKEN
+    :: OWNER(before) != 0 -> deliver()
+#else
+    :: OWNER(before) != 0 && !TOKEN(before) -> deliver()
+    :: else
+#endif
+    fi
+}
+
+/* The owner may keep an empty slab, or give it back. */
+inline keep_or_end()
+{
+    if
+    :: owns && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
+    :: true
+    fi
+}
+
+inline collect()
+{
+    atomic { taken = inbox[me]; inbox[me] = EMPTY; bearers = bearers + (taken == FULL -> 1 : 0) }
+    if
+    :: taken == FULL ->
+        seen = word;
+        done = false;
+        do
+        :: done -> break
+        :: !done && OWNER(seen) != me -> deliver(); break
+        :: !done && OWNER(seen) == me ->
+            before = seen;
+            atomic {
+                swap_word(PACK(0, 0, 0, 0, me));
+                if
+                :: done -> assert(TOKEN(before) && COUNT(before) != 0); bearers--
+                :: else
+                fi
+            }
+            if
+            :: done -> take_home(before); keep_or_end(); done = true
+            :: else
+            fi
+        od
+    :: else
+    fi;
+    taken = EMPTY
+}
+
+inline adopt()
+{
+    TAKE_LOCK;
+    if
+    :: listed ->
+        seen = word;
+        done = false;
+        do
+        :: done || OWNER(seen) != 0 -> break
+        :: !done && OWNER(seen) == 0 ->
+            before = seen;
+            after = (TOKEN(seen) -> PACK(FIRST(seen), LAST(seen), COUNT(seen), 1, me) : PACK(0, 0, 0, 0, me));
+            swap_word(after)
+        od;
+        if
+        :: done ->
+            owns = true;
+            if
+            :: !TOKEN(before) && COUNT(before) != 0 -> take_home(before)
+            :: else
+            fi;
+            listed = false
+        :: else
+        fi
+    :: else
+    fi;
+    DROP_LOCK
+}
+
+/* The slab becomes an orphan that any thread may adopt. */
+inline orphan()
+{
+    TAKE_LOCK;
+    listed = true;
+    seen = word;
+    done = false;
+    do
+    :: done -> break
+    :: else -> swap_word(PACK(FIRST(seen), LAST(seen), COUNT(seen), TOKEN(seen), 0))
+    od;
+    owns = false;
+    DROP_LOCK
+}
+
+inline end_thread()
+{
+    collect();
+    if
+    :: owns && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
+    :: owns && used != 0 -> orphan()
+    :: else
+    fi;
+#ifdef NO_CLOSE
+    atomic { taken = inbox[me]; inbox[me] = EMPTY; bearers = bearers + (taken == FULL -> 1 : 0) }
+#else
+    atomic { taken = inbox[me]; inbox[me] = CLOSED; bearers = bearers + (taken == FULL -> 1 : 0) }
+#endif
+    if
+#ifdef NO_RETURN
+    :: taken == FULL -> bearers--
+#else
+    :: taken == FULL -> deliver()
+#endif
+    :: else
+    fi;
+    taken = EMPTY;
+    alive = false
+}
+
+/* Some block in `state`, into `mine`; 0 when there is none. */
+inline pick(state, becomes)
+{
+    atomic {
+        if
+        :: place[1] == state -> mine = 1
+        :: place[2] == state -> mine = 2
+        :: place[3] == state -> mine = 3
+        :: else -> mine = 0
+        fi;
+        if
+        :: mine != 0 -> place[mine] = becomes
+        :: else
+        fi
+    }
+}
+
+/* Free one block of the program's. */
+inline free_one()
+{
+    pick(HELD, SENDING);
+    if
+    :: mine != 0 && owns -> atomic { place[mine] = FREE; used--; mine = 0 } keep_or_end()
+    :: mine != 0 && !owns -> publish()
+    :: else
+    fi
+}
+
+/* The owner hands a block out. */
+inline allocate_one()
+{
+    atomic {
+        pick(FREE, HELD);
+        used = used + (mine != 0 -> 1 : 0);
+        mine = 0
+    }
+}
+
+proctype thread(byte me)
+{
+    bool owns = me == 1, alive = true, done;
+    byte steps, mine, block, count;
+    short seen, before, after;
+    mtype taken = EMPTY;
+
+    do
+    :: steps < STEPS && !ended ->
+        steps++;
+        if
+        :: free_one()
+        :: owns -> allocate_one()
+        :: alive -> collect()
+        :: alive && !owns -> adopt()
+        :: alive -> end_thread()
+        :: !alive -> atomic { inbox[me] = EMPTY; alive = true } /* its heap serves a new thread */
+        fi
+    :: else -> break
+    od;
+    if
+    :: alive -> end_thread()
+    :: else
+    fi;
+    finished++
+}
+
+init
+{
+    bool owns, done;
+    byte me, mine, block, count;
+    short seen, before, after;
+
+    atomic {
+        for (block : 1 .. BLOCKS) {
+            place[block] = HELD
+        }
+        block = 0;
+        run thread(1);
+        run thread(2);
+        run thread(3)
+    }
+    finished == THREADS;
+    assert(bearers == 0);
+    assert(ended || (OWNER(word) == 0 && !TOKEN(word) && listed));
+    do
+    :: !ended && (place[1] == HELD || place[2] == HELD || place[3] == HELD) -> free_one()
+    :: else -> break
+    od;
+    assert(ended)
+}

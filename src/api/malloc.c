@@ -116,7 +116,7 @@ EXPORT void ashlar_free(void *address)
 
 void api_check_alignment(const void *address, size_t alignment, const char *in)
 {
-    if (address == NULL || (is_power_of_two(alignment) && (uintptr_t)address % alignment == 0))
+    if (address == NULL || heap_is_reserve() || (is_power_of_two(alignment) && (uintptr_t)address % alignment == 0))
         return;
     api_ready();
     const struct heap_block block = heap_find(address, in);
@@ -128,9 +128,11 @@ void api_check_alignment(const void *address, size_t alignment, const char *in)
 void api_check_size(const void *address, size_t alignment, size_t bytes, bool is_exact, const char *in)
 {
     api_ready();
-    if (address == NULL || option_value(OPTION_sized) == SIZED_OFF)
+    if (address == NULL || heap_is_reserve() || option_value(OPTION_sized) == SIZED_OFF)
         return;
     const struct heap_block block = heap_find(address, in);
+    if (block.kind == BLOCK_FRESH && bytes <= block.bytes)
+        return; /* of no class */
     const size_t expected = heap_good_size(bytes, alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN);
 
     if (block.kind != BLOCK_FOREIGN && expected != block.bytes && (is_exact || !heap_fits(&block, bytes)))

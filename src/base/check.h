@@ -1,5 +1,5 @@
 /* check.h: ASSERT states what we promise ourselves. It runs in debug builds; a failure stops at the line.
- * Mistakes of the calling program are no matter for ASSERT: see heap/heap.h, `enum misuse`. */
+ * Mistakes of the calling program are no matter for ASSERT: see heap/hook.h. */
 #ifndef ASHLAR_BASE_CHECK_H
 #define ASHLAR_BASE_CHECK_H
 

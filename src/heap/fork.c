@@ -39,9 +39,14 @@ static void each_slab(void (*visit)(struct slab *slab))
     }
 }
 
+/* Slabs of this thread's heap, if the fork came from a handler that interrupted it, keep their tokens: some rest in the inbox,
+ * some in the hands of the interrupted code. What the dead had in hand is lost. */
 static void renew_token(struct slab *slab)
 {
-    heap_token_renew(slab, is_dead);
+    const struct heap *const own = heap_own();
+
+    if (own == NULL || !own->is_busy || heap_owner_of(slab) != own->id)
+        heap_token_renew(slab, is_dead);
 }
 
 /* A slab whose owner was inside a slow path: count what is free; the rest is used. */

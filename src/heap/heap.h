@@ -50,7 +50,7 @@ struct heap {
     volatile bool is_busy;                     /* this thread is inside a slow path: a signal handler must keep out */
     struct os_lock lock;                       /* of a shared heap */
     struct heap *next;                         /* among the spare ones, or among the shared ones */
-    _Atomic bool has_suspects;                 /* never false again: one is rare enough */
+    _Atomic bool has_suspects;                 /* until the heap ends: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS]; /* any thread; see suspect.c */
     _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
@@ -176,6 +176,9 @@ bool heap_thread_arm(void);
 
 /* From now on the calling thread allocates from a reserve and frees nothing: it has reported misuse and is about to abort. */
 void heap_thread_reserve(void);
+
+/* Whether the calling thread has reported misuse. */
+bool heap_is_reserve(void);
 
 /* returns: NULL when there is no memory. */
 struct heap *heap_shared_new(void);

@@ -52,12 +52,27 @@ struct slab *heap_adopt(struct heap *heap, class_id class)
     return adopted;
 }
 
-void heap_orphan_unlist(struct slab *slab)
+bool heap_adopt_this(struct heap *heap, struct slab *slab)
 {
-    if (os_lock_take(&orphan_lock)) {
+    if (!os_lock_take(&orphan_lock))
+        return false;
+    const bool is_mine = heap_claim(heap, slab);
+    if (is_mine)
         unlist(slab);
-        os_lock_drop(&orphan_lock);
-    }
+    os_lock_drop(&orphan_lock);
+    return is_mine;
+}
+
+void heap_orphan_end_if_empty(struct slab *slab)
+{
+    if (!os_lock_take(&orphan_lock))
+        return; /* a signal handler interrupted us here: the next adoption finds the blocks */
+    const bool ends = heap_is_home(slab);
+    if (ends)
+        unlist(slab);
+    os_lock_drop(&orphan_lock);
+    if (ends)
+        heap_slab_release(slab);
 }
 
 void heap_orphan_fork_prepare(void)

@@ -18,9 +18,6 @@ void heap_leave(struct heap *heap);
 /* The calling thread's own heap, or NULL when it has none (yet, or any more). */
 struct heap *heap_own(void);
 
-/* Whether the calling thread has reported misuse. */
-bool heap_is_reserve(void);
-
 struct heap *heap_at(uint32_t id);
 
 /* Call `visit` for every heap that was ever used. Takes no lock. */
@@ -92,8 +89,11 @@ void heap_inbox_open(struct heap *heap);
 /* Make a slab of this thread an orphan. */
 void heap_disown(struct slab *slab);
 
-/* Take an orphan over. returns: false when it is none, or somebody else was faster. */
+/* Take an orphan over. returns: false when it is none. thread: holds the orphans' lock. */
 bool heap_claim(struct heap *heap, struct slab *slab);
+
+/* Whether `slab` is an orphan whose used blocks have all come home. thread: holds the orphans' lock, so that it stays one. */
+bool heap_is_home(const struct slab *slab);
 
 /* In a fork child, where nobody else is left to deliver: empty an inbox; and give a slab whose token is set to its owner's
  * inbox, or take the token from it if it has no owner or an owner in `owner_is_dead`. */
@@ -108,8 +108,11 @@ void heap_orphan(struct slab *slab);
 /* Take over an orphan of `class`. NULL: there is none. */
 struct slab *heap_adopt(struct heap *heap, class_id class);
 
-/* `slab` was claimed outside heap_adopt(): take it off the orphans' list. */
-void heap_orphan_unlist(struct slab *slab);
+/* Take over the orphan `slab` itself. returns: false when it is none (any more). */
+bool heap_adopt_this(struct heap *heap, struct slab *slab);
+
+/* End `slab` if it is an orphan whose used blocks have all come home. It may be anything by now. */
+void heap_orphan_end_if_empty(struct slab *slab);
 
 void heap_orphan_fork_prepare(void);
 void heap_orphan_fork_parent(void);
@@ -120,6 +123,9 @@ void heap_orphan_fork_child(void);
 /* `block` of `slab` looks free already, and is being used or (`is_freed`) freed once more. `mine`: the heap that this thread is
  * inside, or NULL. Reports what can be proved; a free that cannot be is not carried out. */
 void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, bool is_freed, const char *in);
+
+/* The heap ends: its suspects stay unproved. */
+void heap_suspects_forget(struct heap *heap);
 
 /* Look at the suspects again. thread: inside `heap`. */
 void heap_suspects_settle(struct heap *heap);

@@ -9,7 +9,7 @@
  *   - token set: exactly one thread or one inbox has the slab in hand; inbox_next belongs to that one.
  *   - blocks in the word count as used. So a slab with a token is never empty and never ends under its bearer.
  *   - only the bearer's inbox gives the blocks to the owner; an orphan's blocks wait for whoever claims it.
- *   - the word of an orphan has owner 0. Claiming is one compare-and-swap from 0 to the new owner: one winner.
+ *   - the word of an orphan has owner 0. Only who holds the orphans' lock may give it an owner or end it.
  *   - an inbox may hold a slab that has changed hands since: its reader brings it to the present owner.
  * Consumers take all (exchange); nobody pops one: no ABA. Nobody waits for anybody.
  * Model: tests/model/remote.pml.
@@ -57,24 +57,6 @@ static uint64_t inbox_take(struct heap *heap, uint64_t leave)
     return atomic_exchange_explicit(&heap->inbox, leave, memory_order_acquire);
 }
 
-/* An orphan in which every used block has come home is claimed and ended by whoever notices. */
-static void end_if_empty(struct slab *slab, uint64_t word)
-{
-    struct remote remote = remote_unpack(word);
-    const uint32_t waiting = remote.count;
-
-    if (remote.owner != 0 || remote.token || waiting != slab_used_by_any(slab))
-        return;
-    remote = (struct remote){.owner = (1u << OWNER_BITS) - 1}; /* an owner that is no heap, for a moment */
-    const uint64_t claimed = remote_pack(remote);
-    /* acquire: pairs with the release that made it an orphan. Fails when anything has happened since. */
-    if (!atomic_compare_exchange_strong_explicit(&slab->remote, &word, claimed, memory_order_acquire,
-                                                 memory_order_relaxed))
-        return;
-    heap_orphan_unlist(slab);
-    heap_slab_release(slab);
-}
-
 /* Bring `slab`, whose token the caller bears, to its owner; an orphan's token ends. */
 static void deliver(struct slab *slab)
 {
@@ -92,7 +74,8 @@ static void deliver(struct slab *slab)
         const uint64_t without = remote_pack(remote);
         if (atomic_compare_exchange_weak_explicit(&slab->remote, &word, without, memory_order_relaxed,
                                                   memory_order_relaxed)) {
-            end_if_empty(slab, without);
+            if (remote.count == slab_used_by_any(slab))
+                heap_orphan_end_if_empty(slab);
             return;
         }
     }
@@ -123,9 +106,9 @@ static void publish(const struct heap_parcel *parcel)
         /* release: publishes the blocks' links; pairs with the acquires in collect() and heap_claim(). */
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, after, memory_order_release,
                                                     memory_order_relaxed));
-    if (before.owner == 0)
-        end_if_empty(slab, after);
-    else if (!before.token)
+    if (before.owner == 0 && remote_unpack(after).count == slab_used_by_any(slab))
+        heap_orphan_end_if_empty(slab);
+    else if (before.owner != 0 && !before.token)
         deliver(slab);
 }
 
@@ -202,7 +185,8 @@ static void collect(struct heap *heap, struct slab *slab)
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, empty, memory_order_acquire,
                                                     memory_order_relaxed));
     const struct remote remote = remote_unpack(word);
-    ASSERT(remote.count != 0);
+    if (remote.count == 0)
+        return;
     splice_home(slab, remote);
     heap_slab_freed(heap, slab, remote.count);
 }
@@ -245,7 +229,7 @@ void heap_disown(struct slab *slab)
         remote = remote_unpack(word);
         remote.owner = 0;
         remote.direct = false;
-        /* release: publishes the slab's own fields; pairs with the acquires in heap_claim() and end_if_empty(). */
+        /* release: publishes the slab's own fields; pairs with the acquires in heap_claim() and heap_is_home(). */
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, remote_pack(remote), memory_order_release,
                                                     memory_order_relaxed));
 }
@@ -274,6 +258,15 @@ bool heap_claim(struct heap *heap, struct slab *slab)
         slab->needed -= before.count;
     }
     return true;
+}
+
+bool heap_is_home(const struct slab *slab)
+{
+    /* acquire: pairs with the releases in publish() and heap_disown(). */
+    const struct remote remote = remote_unpack(load_acquire(&slab->remote));
+
+    return slab->line.kind == GRANULE_SLAB && remote.owner == 0 && !remote.token && remote.count != 0 &&
+           remote.count == slab_used(slab);
 }
 
 void heap_inbox_forget(struct heap *heap)

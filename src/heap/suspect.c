@@ -18,6 +18,13 @@ static bool is_free(const struct heap *heap, const struct slab *slab, const stru
             slab_list_holds(slab, heap->list[slab->line.class], most, block));
 }
 
+/* Whether `block` turns out to be free when all that others sent has been taken. A slab that ends by that had no used block. */
+static bool came_home(struct heap *heap, struct slab *slab, const struct block *block)
+{
+    heap_collect(heap);
+    return slab->line.kind != GRANULE_SLAB || heap_owner_of(slab) != heap->id || is_free(heap, slab, block);
+}
+
 static void record(struct heap *owner, struct block *block, const char *in)
 {
     static _Atomic uint32_t turn;
@@ -35,10 +42,8 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, boo
     bool proved = false;
 
     if (mine != NULL && heap_owner_of(slab) == mine->id) {
-        heap_collect(mine);
-        proved = is_free(mine, slab, block);
-    } else if (mine != NULL && !mine->is_shared && heap_claim(mine, slab)) {
-        heap_orphan_unlist(slab);
+        proved = is_free(mine, slab, block) || came_home(mine, slab, block);
+    } else if (mine != NULL && !mine->is_shared && heap_adopt_this(mine, slab)) {
         proved = is_free(mine, slab, block);
         heap_slab_join(mine, slab);
     }
@@ -52,6 +57,16 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, boo
         record(heap_at(owner), block, in);
     else
         add_relaxed(&heap_counts.unproved, 1);
+}
+
+void heap_suspects_forget(struct heap *heap)
+{
+    if (!load_relaxed(&heap->has_suspects))
+        return;
+    store_relaxed(&heap->has_suspects, false);
+    for (int i = 0; i < HEAP_SUSPECTS; i++)
+        if (atomic_exchange_explicit(&heap->suspects[i], NULL, memory_order_relaxed) != NULL)
+            add_relaxed(&heap_counts.unproved, 1);
 }
 
 void heap_suspects_settle(struct heap *heap)

@@ -113,6 +113,7 @@ static void give_heap(struct heap *heap)
 {
     if (!os_lock_take(&heaps_lock))
         return; /* interrupted inside: the heap is lost, it is empty */
+    heap_suspects_forget(heap);
     if (heap->is_shared)
         unlist_shared(heap);
     heap->is_shared = heap->is_public = heap->is_armed = false;
@@ -299,6 +300,8 @@ void heap_shared_destroy(struct heap *heap)
     if (!heap_enter_shared(heap))
         return; /* destroyed from a handler that interrupted its use: against the contract, and harmless */
     heap_collect(heap);
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++)
+        heap_list_return(heap, class);
     heap_slabs_leave(heap, heap_slab_release);
     heap_large_end_all(heap);
     heap_inbox_close(heap);

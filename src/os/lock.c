@@ -1,7 +1,9 @@
 /* lock.c: a futex lock that knows its holder.
  *
- *   state   0 --take--> 1 --somebody waits--> 2 --drop, wake one--> 0
+ *   0 --take--> holder --somebody waits--> holder + 1 --drop, wake one--> 0
  *
+ * Holder and state are one word: a signal handler may come between any two instructions, and must then see either that its own
+ * thread holds the lock, or that it is free.
  * It spins for a moment only: on a machine with few cores the holder may be the thread that the spinner keeps from running. */
 #include "os/os.h"
 
@@ -10,57 +12,73 @@
 
 enum { SPINS = 40 };
 
+#define WAITED_FOR ((uintptr_t)1)
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the kernel looks at the low half of the word, which comes first");
+
 static void futex(struct os_lock *lock, int operation, uint32_t value)
 {
-    (void)os_call6(SYS_futex, (long)&lock->state, operation | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+    (void)os_call6(SYS_futex, (long)&lock->word, operation | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
 }
 
-static bool try_take(struct os_lock *lock)
+static bool try_take(struct os_lock *lock, uintptr_t as)
 {
-    uint32_t free_state = 0;
+    uintptr_t nobody = 0;
 
     /* acquire: pairs with the release in os_lock_drop(). */
-    return atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
-                                                   memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&lock->word, &nobody, as, memory_order_acquire, memory_order_relaxed);
 }
 
-static COLD void take_slowly(struct os_lock *lock)
+/* Wait until the lock has been dropped, or something else has happened to it. */
+static void wait_for_drop(struct os_lock *lock)
+{
+    uintptr_t word = load_relaxed(&lock->word);
+
+    if (word == 0)
+        return;
+    if ((word & WAITED_FOR) != 0 || atomic_compare_exchange_strong_explicit(&lock->word, &word, word | WAITED_FOR,
+                                                                            memory_order_relaxed, memory_order_relaxed))
+        futex(lock, FUTEX_WAIT, (uint32_t)(word | WAITED_FOR));
+}
+
+static COLD void take_slowly(struct os_lock *lock, uintptr_t self)
 {
     for (int i = 0; i < SPINS; i++) {
-        if (load_relaxed(&lock->state) == 0 && try_take(lock))
+        if (load_relaxed(&lock->word) == 0 && try_take(lock, self))
             return;
         os_spin_pause();
     }
-    /* acquire: pairs with the release in os_lock_drop(). State 2 also when nobody else waits: one wake too many. */
-    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
-        futex(lock, FUTEX_WAIT, 2);
+    while (!try_take(lock, self | WAITED_FOR)) /* others may be waiting still: one wake too many is harmless */
+        wait_for_drop(lock);
 }
 
 bool os_lock_take(struct os_lock *lock)
 {
+    const uintptr_t self = os_thread_pointer();
+
+    if (try_take(lock, self))
+        return true;
     if (os_lock_is_held(lock))
         return false;
-    if (!try_take(lock))
-        take_slowly(lock);
-    store_relaxed(&lock->holder, os_thread_pointer());
+    take_slowly(lock, self);
     return true;
 }
 
 bool os_lock_is_held(const struct os_lock *lock)
 {
-    return load_relaxed(&lock->holder) == os_thread_pointer(); /* only this thread ever stores its own pointer here */
+    return (load_relaxed(&lock->word) & ~WAITED_FOR) == os_thread_pointer();
 }
 
 void os_lock_drop(struct os_lock *lock)
 {
-    store_relaxed(&lock->holder, 0);
-    /* release: publishes what the lock guards; pairs with the acquires above. */
-    if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)
+    /* release: publishes what the lock guards; pairs with the acquire in try_take(). */
+    const uintptr_t word = atomic_exchange_explicit(&lock->word, 0, memory_order_release);
+
+    if ((word & WAITED_FOR) != 0)
         futex(lock, FUTEX_WAKE, 1);
 }
 
 void os_lock_reset(struct os_lock *lock)
 {
-    store_relaxed(&lock->holder, 0);
-    store_release(&lock->state, 0);
+    store_release(&lock->word, 0);
 }

@@ -63,8 +63,7 @@ uint64_t os_clock_real_ns(void);
 
 /* A futex lock that knows its holder. source: Drepper, "Futexes Are Tricky", 2011, mutex 2. */
 struct os_lock {
-    _Atomic uint32_t state;    /* 0 free, 1 held, 2 held and waited for */
-    _Atomic uintptr_t holder;  /* thread pointer of the holder; stays valid in a fork child */
+    _Atomic uintptr_t word; /* 0, or the holder's thread pointer (valid in a fork child too), plus 1 when waited for */
 };
 
 /* Wait for `lock` and take it. returns: false when this thread holds it already (a signal handler interrupted us, or fork

@@ -29,6 +29,10 @@ void page_uncommit_refused(size_t bytes);
 
 /* huge.c's part of the functions of the same names without "huge". */
 bool page_huge_is_inside(void);
+
+/* Unmap all freed ranges that are kept. returns: whether there were any. guarded by: may be called under the runs' lock. */
+bool page_huge_release_kept(void);
+
 void page_huge_fork_prepare(void);
 void page_huge_fork_parent(void);
 void page_huge_fork_child(void);

@@ -7,7 +7,8 @@
  * A freed range is kept without access so that a second free is named, a late access stops at once, and a request of about the
  * same size is served by one mprotect. What is kept never exceeds the most that was live; nothing is kept under RLIMIT_AS.
  *
- * Threads: any; one lock, held across mremap (which moves page tables, not pages). Never taken together with the runs' lock. */
+ * Threads: any; one lock, held across mremap (which moves page tables, not pages). May be taken under the runs' lock, never the
+ * other way round. */
 #include "page/ground.h"
 
 /* A state of records that nobody else sees: freed, but the kernel did not take it back. */
@@ -336,6 +337,15 @@ struct page_huge page_huge_any_of(uint32_t heap)
             found = huge.table[i];
     os_lock_drop(&huge_lock);
     return found;
+}
+
+bool page_huge_release_kept(void)
+{
+    if (!os_lock_take(&huge_lock))
+        return false;
+    const bool any = keep_at_most(0);
+    os_lock_drop(&huge_lock);
+    return any;
 }
 
 bool page_huge_is_inside(void)

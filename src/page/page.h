@@ -133,7 +133,7 @@ struct page_bounds {
 
 extern struct page_bounds page_bounds __attribute__((visibility("hidden")));
 
-/* Memory for the library's own records: the ranges of heap.c. Grow a range at `range` to hold `bytes` bytes. */
+/* Memory for the library's own records: see range.c. Grow a range at `range` to hold `bytes` bytes. */
 struct page_range {
     uintptr_t base;
     size_t mapped; /* readable, writable, zero when new */
@@ -169,7 +169,7 @@ size_t page_purge_all(void);
 
 /* ---- Huge blocks: mappings of their own -------------------------------------------------------------------------------------- */
 
-/* Map a block of `bytes` bytes, zero, aligned to `alignment`. `heap`: an id to be remembered, see page_huge_each().
+/* Map a block of `bytes` bytes, zero, aligned to `alignment`. `heap`: an id to be remembered, see page_huge_any_of().
  * returns: NULL when refused. */
 void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap);
 

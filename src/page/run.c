@@ -350,7 +350,7 @@ static granule_index find(granule_count count, granule_count wanted)
     if (!make_room(granule_bytes(wanted)))
         return NO_GRANULE;
     found = tree_fit(runs.trees[CLEAN], count);
-    if (found.i == 0 && grow(count))
+    if (found.i == 0 && (grow(count) || (page_huge_release_kept() && grow(count))))
         found = tree_fit(runs.trees[CLEAN], count);
     if (found.i == 0 && purge_bytes(runs.dirty) > 0)
         found = tree_fit(runs.trees[CLEAN], count);

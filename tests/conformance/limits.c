@@ -7,10 +7,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-static void need_no_sanitizer(void)
+static void need_limits(void)
 {
     if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
         SKIP("a sanitizer's shadow does not fit under a limit");
+    if (test_emulated())
+        SKIP("the emulator does not limit the program");
 }
 
 static size_t address_space_bytes(void)
@@ -95,7 +97,7 @@ static void serves_again(void)
 
 static void address_space_after_start(const void *allocator)
 {
-    need_no_sanitizer();
+    need_limits();
     limit(RLIMIT_AS, address_space_bytes() + 200 * MIB);
     for (int round = 0; round < 3; round++)
         CHECK(exhaust_and_release(allocator) > 100 * MIB);
@@ -108,7 +110,7 @@ static void address_space_after_start(const void *allocator)
 
 static void data_after_start(const void *allocator)
 {
-    need_no_sanitizer();
+    need_limits();
     limit(RLIMIT_DATA, 100 * MIB);
     for (int round = 0; round < 3; round++)
         CHECK(exhaust_and_release(allocator) > 50 * MIB);
@@ -123,7 +125,7 @@ static const size_t limits_at_start[] = {64, 128, 200, 512, 2048, 8192}; /* MiB 
 
 static void address_space_before_start(const void *mib)
 {
-    need_no_sanitizer();
+    need_limits();
     size_t bytes = *(const size_t *)mib * MIB;
     limit(RLIMIT_AS, bytes);
     test_restart(NULL);
@@ -150,7 +152,7 @@ TESTS(limits)
 
 TEST(no_data_at_all_ends_malloc_and_hurts_nothing)
 {
-    need_no_sanitizer();
+    need_limits();
     struct link *chain = NULL;
     limit(RLIMIT_DATA, 4096); /* not 0: the kernel then goes by the hard limit (mm/mmap.c, may_expand_vm) */
     for (size_t bytes = 16; bytes < 100 * MIB; bytes *= 4)
@@ -182,7 +184,7 @@ static void *exhaust_in_thread(void *number)
 
 TEST(eight_threads_exhaust_memory_by_eight_entry_points)
 {
-    need_no_sanitizer();
+    need_limits();
     pthread_t threads[8];
     pthread_attr_t small_stacks;
     pthread_attr_init(&small_stacks);
@@ -203,7 +205,7 @@ TEST(eight_threads_exhaust_memory_by_eight_entry_points)
 
 TEST(a_stack_of_64_kib_is_enough)
 {
-    need_no_sanitizer();
+    need_limits();
     limit(RLIMIT_STACK, 64 * KIB);
     test_restart(NULL);
     serves_again();
@@ -227,7 +229,7 @@ static bool use_up_mappings(void)
 
 TEST(service_goes_on_when_mappings_are_used_up)
 {
-    need_no_sanitizer();
+    need_limits();
     static void *blocks[2000];
     for (size_t i = 0; i < COUNT(blocks); i++) {
         blocks[i] = malloc(i * 50);

@@ -123,6 +123,9 @@ uint64_t test_random(void);
 /* The same generator on a state of the caller's (any value but 0). */
 uint64_t test_random_from(uint64_t *state);
 
+/* Whether an emulator runs the program (TEST_RUNNER is set): slow, and without resource limits of its own. */
+bool test_emulated(void);
+
 /* Print "# ..." on stdout in one write. */
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

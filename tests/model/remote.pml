@@ -2,7 +2,7 @@
  *
  *   free --> word of the slab --token--> inbox of its owner --> owner
  *
- * One slab, BLOCKS blocks, three threads that do STEPS steps each, of any kind and in any order: free a block that the
+ * One slab, BLOCKS blocks, three threads that do STEPS steps together, of any kind and in any order: free a block that the
  * program holds (whoever got it), allocate, collect, adopt, end and begin again. Every access to something shared is a step of
  * its own. At last a thread that owns nothing frees what is left.
  *
@@ -19,7 +19,7 @@
 #define BLOCKS 2
 #endif
 #ifndef STEPS
-#define STEPS 3
+#define STEPS 5
 #endif
 #define THREADS 3
 #define NOBODY 7 /* an owner that is no heap, for a moment */
@@ -44,6 +44,7 @@ bool listed;                /* among the orphans; guarded by lock */
 bit lock;                   /* the orphans' */
 bool ended;
 byte bearers;               /* threads that have the slab in hand for its token */
+byte steps;                 /* done by all threads */
 byte finished;
 
 #define TAKE_LOCK atomic { lock == 0 -> lock = 1 }
@@ -355,13 +356,12 @@ inline allocate_one()
 proctype thread(byte me)
 {
     bool owns = me == 1, alive = true, done;
-    byte steps, mine, block, count;
+    byte mine, block, count;
     short seen, before, after;
     mtype taken = EMPTY;
 
     do
-    :: steps < STEPS && !ended ->
-        steps++;
+    :: atomic { steps < STEPS && !ended -> steps++ }
         if
         :: free_one()
         :: owns -> allocate_one()
@@ -369,13 +369,15 @@ proctype thread(byte me)
         :: alive && !owns -> adopt()
         :: alive -> end_thread()
         :: !alive -> atomic { inbox[me] = EMPTY; alive = true } /* its heap serves a new thread */
-        fi
-    :: else -> break
+        fi;
+        atomic { seen = 0; before = 0; after = 0; done = false } /* states that differ in nothing are one */
+    :: true -> break
     od;
     if
     :: alive -> end_thread()
     :: else
     fi;
+    atomic { seen = 0; before = 0; after = 0; done = false }
     finished++
 }
 

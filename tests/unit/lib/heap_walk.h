@@ -101,7 +101,7 @@ static inline void walk_heap(struct heap *heap)
 
     walk.live_heaps += is_live;
     CHECK(!heap->is_busy);
-    CHECK_EQ(load_relaxed(&heap->lock.state), 0);
+    CHECK_EQ(load_relaxed(&heap->lock.word), 0);
     for (int class = 0; class < CLASS_COUNT; class ++) {
         walk_lists(heap, class);
         CHECK(is_live ||

@@ -25,7 +25,8 @@ struct worker {
     uint64_t checksum;
 };
 
-static void batch_make(struct batch *batch, size_t bytes) {
+static void batch_make(struct batch *batch, size_t bytes)
+{
     batch->bytes = bytes;
     for (size_t i = 0; i < BATCH_BLOCKS; i++) {
         batch->blocks[i] = take(bytes);
@@ -33,24 +34,28 @@ static void batch_make(struct batch *batch, size_t bytes) {
     }
 }
 
-static void block_free(const struct batch *batch, size_t i) {
+static void block_free(const struct batch *batch, size_t i)
+{
     check_stamp(batch->blocks[i], batch->bytes, batch->bytes << 32 | i);
     free(batch->blocks[i]);
 }
 
-static void batch_free_forward(struct batch *batch) {
+static void batch_free_forward(struct batch *batch)
+{
     for (size_t i = 0; i < BATCH_BLOCKS; i++)
         block_free(batch, i);
     batch->bytes = 0;
 }
 
-static void batch_free_reverse(struct batch *batch) {
+static void batch_free_reverse(struct batch *batch)
+{
     for (size_t i = BATCH_BLOCKS; i-- > 0;)
         block_free(batch, i);
     batch->bytes = 0;
 }
 
-static void *make_and_free(void *data) {
+static void *make_and_free(void *data)
+{
     struct worker *worker = data;
     struct random_stream stream = random_from(worker->seed);
     struct batch *kept = take(KEPT_BATCHES * sizeof *kept);
@@ -78,7 +83,8 @@ static void *make_and_free(void *data) {
     return NULL;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker workers[THREADS_MAX];
     const size_t threads = thread_argument(count, values, 2);
     const size_t steps = scaled(count, values, USUAL_STEPS);

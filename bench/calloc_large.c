@@ -9,12 +9,14 @@
 
 enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 10000 };
 
-static void check_zero(const unsigned char *block, size_t bytes, size_t at) {
+static void check_zero(const unsigned char *block, size_t bytes, size_t at)
+{
     if (block[at] != 0)
         fail("calloc block of %zu bytes holds %02x at %zu", bytes, block[at], at);
 }
 
-static void use_block(unsigned char *block, size_t bytes) {
+static void use_block(unsigned char *block, size_t bytes)
+{
     for (size_t at = 0; at + PAGE_STEP < bytes; at += USE_EVERY) {
         check_zero(block, bytes, at);
         check_zero(block, bytes, at + PAGE_STEP - 1);
@@ -24,7 +26,8 @@ static void use_block(unsigned char *block, size_t bytes) {
     block[bytes - 1] = 0xa5;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static unsigned char *blocks[LIVE];
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);
     struct random_stream stream = random_from(0);

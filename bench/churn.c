@@ -37,21 +37,24 @@ struct worker {
 static uint32_t item_proof(uint32_t bytes) { return (bytes ^ 0x5bd1e995u) * 0x9e3779b1u; }
 
 /* 8..512 bytes; one in 100 up to 100 times, one in 2,000 up to 1000 times, one in 50,000 up to 10000 times as large. */
-static uint32_t item_size(struct random_stream *stream) {
+static uint32_t item_size(struct random_stream *stream)
+{
     const size_t unit = random_between(stream, UNIT_LOW, UNIT_HIGH);
     const size_t chance = random_below(stream, 50000);
     const size_t factor = chance == 0 ? 10000 : chance < 25 ? 1000 : chance < 500 ? 100 : 1;
     return (uint32_t)(unit * factor);
 }
 
-static struct item *item_make(uint32_t bytes) {
+static struct item *item_make(uint32_t bytes)
+{
     struct item *item = take(bytes);
     stamp_pages(item, bytes, item_proof(bytes));
     *item = (struct item){.bytes = bytes, .proof = item_proof(bytes)};
     return item;
 }
 
-static void item_free(struct item *item) {
+static void item_free(struct item *item)
+{
     if (item == NULL)
         return;
     if (item->proof != item_proof(item->bytes))
@@ -62,7 +65,8 @@ static void item_free(struct item *item) {
     free(item);
 }
 
-static void holding_add(struct holding *holding, struct item *item) {
+static void holding_add(struct holding *holding, struct item *item)
+{
     if (holding->count == holding->capacity) {
         holding->capacity = holding->capacity == 0 ? 64 : 2 * holding->capacity;
         holding->items = realloc(holding->items, holding->capacity * sizeof *holding->items);
@@ -73,21 +77,24 @@ static void holding_add(struct holding *holding, struct item *item) {
 }
 
 /* Free a random item; the last one takes its place. */
-static void holding_drop(struct holding *holding, struct random_stream *stream) {
+static void holding_drop(struct holding *holding, struct random_stream *stream)
+{
     const size_t place = random_below(stream, holding->count);
     item_free(holding->items[place]);
     holding->items[place] = holding->items[--holding->count];
 }
 
 /* Swap a random item with a random shared place; the item that comes back, if any, belongs to us from now on. */
-static void holding_swap(struct holding *holding, struct random_stream *stream) {
+static void holding_swap(struct holding *holding, struct random_stream *stream)
+{
     const size_t place = random_below(stream, holding->count);
     /* acquire and release: the content of both items crosses threads here */
     holding->items[place] = atomic_exchange_explicit(&shared[random_below(stream, SHARED_PLACES)],
                                                      holding->items[place], memory_order_acq_rel);
 }
 
-static void *live_and_die(void *data) {
+static void *live_and_die(void *data)
+{
     struct worker *worker = data;
     struct random_stream stream = random_from(worker->seed);
     struct holding holding = {.items = NULL};
@@ -107,7 +114,8 @@ static void *live_and_die(void *data) {
 }
 
 /* One round on threads of its own, also when there is only one. */
-static void run_round(struct worker *workers, size_t threads) {
+static void run_round(struct worker *workers, size_t threads)
+{
     pthread_t started[THREADS_MAX];
     for (size_t i = 0; i < threads; i++)
         started[i] = start_thread(live_and_die, &workers[i]);
@@ -115,7 +123,8 @@ static void run_round(struct worker *workers, size_t threads) {
         join_thread(started[i]);
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker workers[THREADS_MAX];
     const size_t threads = thread_argument(count, values, 2);
     const size_t items = scaled(count, values, USUAL_ITEMS);

@@ -21,39 +21,45 @@ struct number {
 
 static size_t operations; /* numbers made */
 
-static struct number *number_new(uint32_t length) {
+static struct number *number_new(uint32_t length)
+{
     struct number *number = take(sizeof *number + length * sizeof number->limbs[0]);
     number->length = length;
     operations++;
     return number;
 }
 
-static struct number *without_leading_zeros(struct number *number) {
+static struct number *without_leading_zeros(struct number *number)
+{
     while (number->length > 0 && number->limbs[number->length - 1] == 0)
         number->length--;
     return number;
 }
 
-static struct number *number_from(uint64_t value) {
+static struct number *number_from(uint64_t value)
+{
     struct number *number = number_new(2);
     number->limbs[0] = (uint32_t)value;
     number->limbs[1] = (uint32_t)(value >> 32);
     return without_leading_zeros(number);
 }
 
-static struct number *number_copy(const struct number *number) {
+static struct number *number_copy(const struct number *number)
+{
     struct number *copy = number_new(number->length);
     memcpy(copy->limbs, number->limbs, number->length * sizeof number->limbs[0]);
     return copy;
 }
 
 /* Put `value` in the place of *number, which is freed. */
-static void number_replace(struct number **number, struct number *value) {
+static void number_replace(struct number **number, struct number *value)
+{
     free(*number);
     *number = value;
 }
 
-static int compare(const struct number *a, const struct number *b) {
+static int compare(const struct number *a, const struct number *b)
+{
     if (a->length != b->length)
         return a->length < b->length ? -1 : 1;
     for (uint32_t i = a->length; i-- > 0;)
@@ -62,7 +68,8 @@ static int compare(const struct number *a, const struct number *b) {
     return 0;
 }
 
-static struct number *add(const struct number *a, const struct number *b) {
+static struct number *add(const struct number *a, const struct number *b)
+{
     const uint32_t longer = a->length > b->length ? a->length : b->length;
     struct number *sum = number_new(longer + 1);
     uint64_t carry = 0;
@@ -75,7 +82,8 @@ static struct number *add(const struct number *a, const struct number *b) {
 }
 
 /* a - b; `a` is at least `b`. */
-static struct number *subtract(const struct number *a, const struct number *b) {
+static struct number *subtract(const struct number *a, const struct number *b)
+{
     struct number *difference = number_new(a->length);
     int64_t carry = 0;
     for (uint32_t i = 0; i < a->length; i++) {
@@ -86,7 +94,8 @@ static struct number *subtract(const struct number *a, const struct number *b) {
     return without_leading_zeros(difference);
 }
 
-static struct number *multiply(const struct number *a, const struct number *b) {
+static struct number *multiply(const struct number *a, const struct number *b)
+{
     struct number *product = number_new(a->length + b->length);
     memset(product->limbs, 0, product->length * sizeof product->limbs[0]);
     for (uint32_t i = 0; i < a->length; i++) {
@@ -102,7 +111,8 @@ static struct number *multiply(const struct number *a, const struct number *b) {
 }
 
 /* a / divisor; the remainder goes to *rest. `divisor` is not 0. */
-static struct number *divide_small(const struct number *a, uint32_t divisor, uint32_t *rest) {
+static struct number *divide_small(const struct number *a, uint32_t divisor, uint32_t *rest)
+{
     struct number *quotient = number_new(a->length);
     uint64_t remainder = 0;
     for (uint32_t i = a->length; i-- > 0;) {
@@ -115,7 +125,8 @@ static struct number *divide_small(const struct number *a, uint32_t divisor, uin
 }
 
 /* number * 2^bits in a result one limb longer than `number`, leading zeros kept; `bits` < 32. */
-static struct number *shifted_left(const struct number *number, unsigned bits) {
+static struct number *shifted_left(const struct number *number, unsigned bits)
+{
     struct number *result = number_new(number->length + 1);
     uint64_t carry = 0;
     for (uint32_t i = 0; i < number->length; i++) {
@@ -127,7 +138,8 @@ static struct number *shifted_left(const struct number *number, unsigned bits) {
     return result;
 }
 
-static struct number *shifted_right(const struct number *number, unsigned bits) {
+static struct number *shifted_right(const struct number *number, unsigned bits)
+{
     struct number *result = number_new(number->length);
     for (uint32_t i = 0; i < number->length; i++) {
         const uint64_t high = i + 1 < number->length ? number->limbs[i + 1] : 0;
@@ -137,7 +149,8 @@ static struct number *shifted_right(const struct number *number, unsigned bits) 
 }
 
 /* window[0..length] -= factor * divisor[0..length-1]. returns: 1 when that went below zero, else 0. */
-static int subtract_product(uint32_t *window, const uint32_t *divisor, uint32_t length, uint64_t factor) {
+static int subtract_product(uint32_t *window, const uint32_t *divisor, uint32_t length, uint64_t factor)
+{
     uint64_t product = 0;
     int64_t borrow = 0;
     for (uint32_t i = 0; i <= length; i++) {
@@ -151,7 +164,8 @@ static int subtract_product(uint32_t *window, const uint32_t *divisor, uint32_t 
 }
 
 /* window[0..length] += divisor[0..length-1], the carry out dropped. */
-static void add_back(uint32_t *window, const uint32_t *divisor, uint32_t length) {
+static void add_back(uint32_t *window, const uint32_t *divisor, uint32_t length)
+{
     uint64_t carry = 0;
     for (uint32_t i = 0; i <= length; i++) {
         carry += (uint64_t)window[i] + (i < length ? divisor[i] : 0);
@@ -161,7 +175,8 @@ static void add_back(uint32_t *window, const uint32_t *divisor, uint32_t length)
 }
 
 /* a / b for b of two limbs or more and a of no fewer; *rest gets the remainder. source: Knuth, TAOCP 2, 4.3.1, D. */
-static struct number *divide_long(const struct number *a, const struct number *b, struct number **rest) {
+static struct number *divide_long(const struct number *a, const struct number *b, struct number **rest)
+{
     const uint32_t length = b->length, steps = a->length - length + 1;
     const unsigned shift = (unsigned)__builtin_clz(b->limbs[length - 1]);
     struct number *remainder = shifted_left(a, shift), *divisor = shifted_left(b, shift);
@@ -190,7 +205,8 @@ static struct number *divide_long(const struct number *a, const struct number *b
 }
 
 /* a / b; *rest gets the remainder. `b` is not zero. */
-static struct number *divide(const struct number *a, const struct number *b, struct number **rest) {
+static struct number *divide(const struct number *a, const struct number *b, struct number **rest)
+{
     if (compare(a, b) < 0) {
         *rest = number_copy(a);
         return number_from(0);
@@ -203,32 +219,37 @@ static struct number *divide(const struct number *a, const struct number *b, str
     return quotient;
 }
 
-static struct number *quotient_of(const struct number *a, const struct number *b) {
+static struct number *quotient_of(const struct number *a, const struct number *b)
+{
     struct number *rest, *quotient = divide(a, b, &rest);
     free(rest);
     return quotient;
 }
 
-static struct number *remainder_of(const struct number *a, const struct number *b) {
+static struct number *remainder_of(const struct number *a, const struct number *b)
+{
     struct number *rest, *quotient = divide(a, b, &rest);
     free(quotient);
     return rest;
 }
 
-static uint32_t remainder_small(const struct number *a, uint32_t divisor) {
+static uint32_t remainder_small(const struct number *a, uint32_t divisor)
+{
     uint32_t rest;
     free(divide_small(a, divisor, &rest));
     return rest;
 }
 
 /* a * b mod modulus */
-static struct number *multiply_modulo(const struct number *a, const struct number *b, const struct number *modulus) {
+static struct number *multiply_modulo(const struct number *a, const struct number *b, const struct number *modulus)
+{
     struct number *product = multiply(a, b);
     number_replace(&product, remainder_of(product, modulus));
     return product;
 }
 
-static struct number *greatest_common_divisor(const struct number *a, const struct number *b) {
+static struct number *greatest_common_divisor(const struct number *a, const struct number *b)
+{
     struct number *x = number_copy(a), *y = number_copy(b);
     while (y->length > 0) {
         struct number *rest = remainder_of(x, y);
@@ -241,7 +262,8 @@ static struct number *greatest_common_divisor(const struct number *a, const stru
 }
 
 /* The largest number whose square is at most `number`. source: Newton's iteration from above. */
-static struct number *square_root(const struct number *number) {
+static struct number *square_root(const struct number *number)
+{
     struct number *root = number_copy(number);
     for (;;) {
         uint32_t odd;
@@ -256,7 +278,8 @@ static struct number *square_root(const struct number *number) {
     }
 }
 
-static struct number *number_parse(const char *digits) {
+static struct number *number_parse(const char *digits)
+{
     struct number *ten = number_from(10), *number = number_from(0);
     for (; *digits != '\0'; digits++) {
         struct number *digit = number_from((uint64_t)(*digits - '0'));
@@ -268,7 +291,8 @@ static struct number *number_parse(const char *digits) {
     return number;
 }
 
-static uint64_t number_checksum(const struct number *number) {
+static uint64_t number_checksum(const struct number *number)
+{
     uint64_t checksum = number->length;
     for (uint32_t i = 0; i < number->length; i++)
         checksum = mix(checksum, number->limbs[i]);
@@ -289,7 +313,8 @@ struct factor_base {
     uint32_t primes[PRIMES];
 };
 
-static int is_prime(uint32_t candidate) {
+static int is_prime(uint32_t candidate)
+{
     for (uint32_t divisor = 2; divisor * divisor <= candidate; divisor++)
         if (candidate % divisor == 0)
             return 0;
@@ -297,7 +322,8 @@ static int is_prime(uint32_t candidate) {
 }
 
 /* Is `residue` a square modulo the prime `prime`? source: Euler's criterion. */
-static int is_square_modulo(uint32_t residue, uint32_t prime) {
+static int is_square_modulo(uint32_t residue, uint32_t prime)
+{
     uint64_t power = 1, base = residue;
     for (uint32_t exponent = (prime - 1) / 2; exponent > 0; exponent /= 2) {
         power = exponent % 2 != 0 ? power * base % prime : power;
@@ -306,7 +332,8 @@ static int is_square_modulo(uint32_t residue, uint32_t prime) {
     return power <= 1;
 }
 
-static void factor_base_make(struct factor_base *base, const struct number *n) {
+static void factor_base_make(struct factor_base *base, const struct number *n)
+{
     base->primes[0] = 2;
     uint32_t candidate = 3;
     for (int found = 1; found < PRIMES; candidate += 2)
@@ -315,7 +342,8 @@ static void factor_base_make(struct factor_base *base, const struct number *n) {
 }
 
 /* Divide `q` by the primes of the base. returns: whether nothing but 1 was left; then `exponents` are valid. */
-static int split(const struct number *q, const struct factor_base *base, uint8_t *exponents) {
+static int split(const struct number *q, const struct factor_base *base, uint8_t *exponents)
+{
     struct number *left = number_copy(q);
     memset(exponents, 0, PRIMES);
     for (int i = 0; i < PRIMES; i++) {
@@ -339,7 +367,8 @@ struct expansion {
     unsigned steps;
 };
 
-static void expansion_start(struct expansion *state, const struct number *n) {
+static void expansion_start(struct expansion *state, const struct number *n)
+{
     state->root = square_root(n);
     state->p = number_copy(state->root);
     state->q_before = number_from(1);
@@ -351,14 +380,16 @@ static void expansion_start(struct expansion *state, const struct number *n) {
     state->steps = 1;
 }
 
-static void expansion_end(struct expansion *state) {
+static void expansion_end(struct expansion *state)
+{
     struct number *const all[] = {state->root, state->p, state->q, state->q_before, state->a, state->a_before};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
 }
 
 /* Digit b = (root + P) / Q; then P' = b Q - P, Q' = Q_before + b (P - P'), A' = b A + A_before. */
-static void expansion_step(struct expansion *state, const struct number *n) {
+static void expansion_step(struct expansion *state, const struct number *n)
+{
     struct number *digit = add(state->root, state->p);
     number_replace(&digit, quotient_of(digit, state->q));
     struct number *p = multiply(digit, state->q);
@@ -380,7 +411,8 @@ static void expansion_step(struct expansion *state, const struct number *n) {
     state->steps++;
 }
 
-static void relations_collect(struct relation *relations, const struct factor_base *base, const struct number *n) {
+static void relations_collect(struct relation *relations, const struct factor_base *base, const struct number *n)
+{
     struct expansion state;
     expansion_start(&state, n);
     for (size_t found = 0; found < RELATIONS; expansion_step(&state, n)) {
@@ -402,7 +434,8 @@ struct row {
     uint8_t combined[RELATIONS];
 };
 
-static void row_add(struct row *row, const struct row *other) {
+static void row_add(struct row *row, const struct row *other)
+{
     for (size_t i = 0; i < sizeof row->odd; i++)
         row->odd[i] ^= other->odd[i];
     for (size_t i = 0; i < sizeof row->combined; i++)
@@ -410,7 +443,8 @@ static void row_add(struct row *row, const struct row *other) {
 }
 
 /* Gauss: afterwards every row from the returned index on has no odd exponent. */
-static size_t eliminate(struct row **rows) {
+static size_t eliminate(struct row **rows)
+{
     size_t rank = 0;
     for (size_t column = 0; column < 1 + PRIMES; column++) {
         size_t pivot = rank;
@@ -431,7 +465,8 @@ static size_t eliminate(struct row **rows) {
 
 /* X = product of the A, Y = product of p^(e/2) of the combined relations. returns: gcd(X + Y, n). */
 static struct number *divisor_from(const struct row *row, const struct relation *relations,
-                                   const struct factor_base *base, const struct number *n) {
+                                   const struct factor_base *base, const struct number *n)
+{
     unsigned exponents[1 + PRIMES] = {0};
     struct number *x = number_from(1), *y = number_from(1);
     for (size_t i = 0; i < RELATIONS; i++) {
@@ -453,7 +488,8 @@ static struct number *divisor_from(const struct row *row, const struct relation 
     return x;
 }
 
-static struct row *row_from(const struct relation *relations, size_t index) {
+static struct row *row_from(const struct relation *relations, size_t index)
+{
     struct row *row = take(sizeof *row);
     memset(row, 0, sizeof *row);
     for (size_t j = 0; j < sizeof row->odd; j++)
@@ -463,7 +499,8 @@ static struct row *row_from(const struct relation *relations, size_t index) {
 }
 
 /* returns: a divisor of `n` other than 1 and `n`; NULL when every square was a trivial one. */
-static struct number *divisor_of(const struct number *n) {
+static struct number *divisor_of(const struct number *n)
+{
     struct factor_base base;
     struct row *rows[RELATIONS];
     struct relation *relations = take(RELATIONS * sizeof *relations);
@@ -487,7 +524,8 @@ static struct number *divisor_of(const struct number *n) {
 }
 
 /* Factor `digits` and check that the two factors give it back. returns: a checksum of both. */
-static uint64_t factor(const char *digits) {
+static uint64_t factor(const char *digits)
+{
     struct number *n = number_parse(digits), *rest, *divisor = divisor_of(n);
     if (divisor == NULL)
         fail("no divisor of %s was found", digits);
@@ -512,7 +550,8 @@ static const char *const semiprimes[] = {
 
 enum { USUAL_NUMBERS = 10 };
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const size_t numbers = scaled(count, values, USUAL_NUMBERS);
     uint64_t checksum = 0;
     for (size_t i = 0; i < numbers; i++)

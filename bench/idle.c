@@ -32,7 +32,8 @@ struct worker {
 static pthread_barrier_t all_full, may_free, all_freed, may_end;
 
 /* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
-static size_t resident_kib(void) {
+static size_t resident_kib(void)
+{
     char text[2048];
     const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
     const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
@@ -54,7 +55,8 @@ struct block {
 };
 
 /* Allocate blocks until the budget is used up. returns: the first of the list; the rest in order of allocation. */
-static struct block *allocate_all(struct worker *worker) {
+static struct block *allocate_all(struct worker *worker)
+{
     struct random_stream stream = random_from(worker->seed);
     struct block *first = NULL, **last = &first;
     for (size_t used = 0; used < worker->budget; last = &(*last)->next) {
@@ -70,7 +72,8 @@ static struct block *allocate_all(struct worker *worker) {
     return first;
 }
 
-static void free_all(struct block *block) {
+static void free_all(struct block *block)
+{
     while (block != NULL) {
         struct block *const next = block->next;
         check_fill(block->content, block->bytes, block->bytes);
@@ -79,7 +82,8 @@ static void free_all(struct block *block) {
     }
 }
 
-static void *allocate_free_sleep(void *data) {
+static void *allocate_free_sleep(void *data)
+{
     struct block *blocks = allocate_all(data);
     pthread_barrier_wait(&all_full);
     pthread_barrier_wait(&may_free);
@@ -90,7 +94,8 @@ static void *allocate_free_sleep(void *data) {
 }
 
 /* The light work of the main thread between two ticks of 10 ms. */
-static void go_on_lightly(struct random_stream *stream) {
+static void go_on_lightly(struct random_stream *stream)
+{
     void *blocks[LIGHT_BLOCKS];
     size_t sizes[LIGHT_BLOCKS];
     for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
@@ -111,7 +116,8 @@ struct readings {
 };
 
 /* The main thread's part, from the moment when all threads have allocated. */
-static struct readings watch(void) {
+static struct readings watch(void)
+{
     struct readings resident;
     struct random_stream stream = random_from(THREADS_MAX);
     pthread_barrier_wait(&all_full);
@@ -131,7 +137,8 @@ static struct readings watch(void) {
     return resident;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker workers[THREADS_MAX];
     pthread_t started[THREADS_MAX];
     const size_t threads = argument(count, values, 2, DEFAULT_THREADS);

@@ -14,7 +14,8 @@ struct slot {
     size_t bytes;
 };
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct slot slots[LIVE];
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);
     struct random_stream stream = random_from(0);

@@ -32,7 +32,8 @@ struct request {
     char **command;
 };
 
-__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...) {
+__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
+{
     va_list values;
     va_start(values, format);
     fputs("launcher: ", stderr);
@@ -42,7 +43,8 @@ __attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *for
     exit(125);
 }
 
-static int number_of(const char *text) {
+static int number_of(const char *text)
+{
     char *end;
     const long number = strtol(text, &end, 10);
     if (*text == '\0' || *end != '\0' || number < 0 || number > 1 << 20)
@@ -50,7 +52,8 @@ static int number_of(const char *text) {
     return (int)number;
 }
 
-static struct request parse(int count, char **values) {
+static struct request parse(int count, char **values)
+{
     struct request request = {.preload = NULL, .cpu = -1, .report = -1};
     int i = 1;
     for (; i + 1 < count && strcmp(values[i], "--") != 0; i += 2) {
@@ -70,7 +73,8 @@ static struct request parse(int count, char **values) {
 }
 
 /* In the child: settle what the command inherits, then become it. */
-__attribute__((noreturn)) static void become(const struct request *request) {
+__attribute__((noreturn)) static void become(const struct request *request)
+{
     if (request->cpu >= 0) {
         cpu_set_t only;
         CPU_ZERO(&only);
@@ -85,7 +89,8 @@ __attribute__((noreturn)) static void become(const struct request *request) {
     _exit(127);
 }
 
-static int64_t nanoseconds_now(void) {
+static int64_t nanoseconds_now(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
@@ -93,7 +98,8 @@ static int64_t nanoseconds_now(void) {
 
 static long long microseconds(struct timeval time) { return (long long)time.tv_sec * 1000000 + time.tv_usec; }
 
-static void report(int descriptor, int64_t wall, const struct rusage *usage, int status) {
+static void report(int descriptor, int64_t wall, const struct rusage *usage, int status)
+{
     dprintf(descriptor,
             "wall_ns=%lld user_us=%lld system_us=%lld peak_kib=%ld minor_faults=%ld major_faults=%ld voluntary=%ld "
             "involuntary=%ld %s=%d\n",
@@ -102,7 +108,8 @@ static void report(int descriptor, int64_t wall, const struct rusage *usage, int
             WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const struct request request = parse(count, values);
     if (fcntl(request.report, F_SETFD, FD_CLOEXEC) != 0)
         fail("descriptor %d: %s", request.report, strerror(errno));

@@ -21,7 +21,8 @@ struct worker {
     struct slot slots[SLOTS];
 };
 
-static void slot_fill(struct worker *worker, size_t place, struct random_stream *stream) {
+static void slot_fill(struct worker *worker, size_t place, struct random_stream *stream)
+{
     struct slot *slot = &worker->slots[place];
     slot->bytes = random_inverse_square(stream, worker->low, worker->high);
     slot->block = take(slot->bytes);
@@ -29,12 +30,14 @@ static void slot_fill(struct worker *worker, size_t place, struct random_stream 
     worker->checksum = mix(worker->checksum, slot->bytes);
 }
 
-static void slot_empty(struct worker *worker, size_t place) {
+static void slot_empty(struct worker *worker, size_t place)
+{
     check_fill(worker->slots[place].block, worker->slots[place].bytes, place);
     free(worker->slots[place].block);
 }
 
-static void *replace_at_random(void *data) {
+static void *replace_at_random(void *data)
+{
     struct worker *worker = *(struct worker **)data;
     struct random_stream stream = random_from(worker->seed);
     for (size_t i = 0; i < SLOTS; i++)
@@ -49,7 +52,8 @@ static void *replace_at_random(void *data) {
     return NULL;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker *workers[THREADS_MAX];
     const size_t threads = thread_argument(count, values, 2);
     const size_t low = argument(count, values, 3, DEFAULT_LOW), high = argument(count, values, 4, DEFAULT_HIGH);

@@ -44,17 +44,20 @@ struct worker {
 static struct worker *workers[THREADS_MAX];
 
 /* The smaller of two equal chances: its density falls in a straight line from SIZE_LOW to SIZE_HIGH. */
-static size_t falling_size(struct random_stream *stream) {
+static size_t falling_size(struct random_stream *stream)
+{
     const size_t a = random_between(stream, SIZE_LOW, SIZE_HIGH), b = random_between(stream, SIZE_LOW, SIZE_HIGH);
     return a < b ? a : b;
 }
 
-static void block_free(const struct slot *slot) {
+static void block_free(const struct slot *slot)
+{
     check_stamp(slot->block, slot->bytes, slot->tag);
     free(slot->block);
 }
 
-static void parcel_free(struct parcel *parcel) {
+static void parcel_free(struct parcel *parcel)
+{
     for (size_t i = 0; i < parcel->count; i++)
         block_free(&parcel->blocks[i]);
     parcel->count = 0;
@@ -62,7 +65,8 @@ static void parcel_free(struct parcel *parcel) {
 
 /* Lay our full parcel into the neighbour's inbox; when that is full, free its blocks here. Either way it is empty
  * after. */
-static void parcel_send(struct worker *worker) {
+static void parcel_send(struct worker *worker)
+{
     struct worker *neighbour = worker->neighbour;
     pthread_mutex_lock(&neighbour->lock);
     if (neighbour->inbox_count < INBOX_PARCELS) {
@@ -75,7 +79,8 @@ static void parcel_send(struct worker *worker) {
 
 /* Take one parcel out of our inbox, copied so that the lock is not held during the frees. returns: whether there was
  * one. */
-static int parcel_receive(struct worker *worker) {
+static int parcel_receive(struct worker *worker)
+{
     struct parcel received = {.count = 0};
     pthread_mutex_lock(&worker->lock);
     if (worker->inbox_count > 0)
@@ -86,7 +91,8 @@ static int parcel_receive(struct worker *worker) {
     return any;
 }
 
-static void slot_fill(struct worker *worker, struct slot *slot, struct random_stream *stream) {
+static void slot_fill(struct worker *worker, struct slot *slot, struct random_stream *stream)
+{
     slot->bytes = falling_size(stream);
     slot->tag = random_next(stream);
     slot->block = take(slot->bytes);
@@ -94,7 +100,8 @@ static void slot_fill(struct worker *worker, struct slot *slot, struct random_st
     worker->checksum = mix(worker->checksum, slot->bytes);
 }
 
-static void slot_empty(struct worker *worker, struct slot *slot, struct random_stream *stream) {
+static void slot_empty(struct worker *worker, struct slot *slot, struct random_stream *stream)
+{
     if (random_below(stream, KEEP_IN) != 0) {
         block_free(slot);
         return;
@@ -106,7 +113,8 @@ static void slot_empty(struct worker *worker, struct slot *slot, struct random_s
     (void)parcel_receive(worker);
 }
 
-static void *exchange(void *data) {
+static void *exchange(void *data)
+{
     struct worker *worker = *(struct worker **)data;
     struct random_stream stream = random_from(worker->number);
     for (size_t i = 0; i < SLOTS; i++)
@@ -122,7 +130,8 @@ static void *exchange(void *data) {
     return NULL;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const size_t threads = thread_argument(count, values, 2);
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);
     for (size_t i = 0; i < threads; i++) {

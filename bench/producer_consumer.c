@@ -33,14 +33,16 @@ static struct queue filled = {.lock = PTHREAD_MUTEX_INITIALIZER, .not_empty = PT
 static struct queue spent = {.lock = PTHREAD_MUTEX_INITIALIZER, .not_empty = PTHREAD_COND_INITIALIZER};
 static struct batch batches[BATCHES_MAX];
 
-static void queue_put(struct queue *queue, struct batch *batch) {
+static void queue_put(struct queue *queue, struct batch *batch)
+{
     pthread_mutex_lock(&queue->lock);
     queue->entries[(queue->first + queue->length++) % BATCHES_MAX] = batch;
     pthread_cond_signal(&queue->not_empty);
     pthread_mutex_unlock(&queue->lock);
 }
 
-static struct batch *queue_get(struct queue *queue) {
+static struct batch *queue_get(struct queue *queue)
+{
     pthread_mutex_lock(&queue->lock);
     while (queue->length == 0)
         pthread_cond_wait(&queue->not_empty, &queue->lock);
@@ -56,7 +58,8 @@ struct worker {
     uint64_t checksum; /* order does not matter: consumers get batches as they come */
 };
 
-static void *produce(void *data) {
+static void *produce(void *data)
+{
     const struct worker *worker = data;
     for (size_t n = 0; n < worker->batch_count; n++) {
         struct batch *batch = queue_get(&spent);
@@ -70,7 +73,8 @@ static void *produce(void *data) {
     return NULL;
 }
 
-static void *consume(void *data) {
+static void *consume(void *data)
+{
     struct worker *worker = data;
     for (size_t n = 0; n < worker->batch_count; n++) {
         struct batch *batch = queue_get(&filled);
@@ -84,7 +88,8 @@ static void *consume(void *data) {
     return NULL;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker producers[THREADS_MAX / 2], consumers[THREADS_MAX / 2];
     const size_t threads = thread_argument(count, values, 2);
     const size_t pairs = threads < 2 ? 1 : threads / 2;

@@ -23,23 +23,27 @@ struct worker {
     uint64_t checksum;
 };
 
-static size_t pareto_size(struct random_stream *stream) {
+static size_t pareto_size(struct random_stream *stream)
+{
     const size_t size = ((size_t)SIZE_LOW << 16) / (1 + random_below(stream, 1 << 16));
     return size < SIZE_HIGH ? size : SIZE_HIGH;
 }
 
-static void slot_fill(struct slot *slot, size_t index, struct random_stream *stream) {
+static void slot_fill(struct slot *slot, size_t index, struct random_stream *stream)
+{
     slot->bytes = pareto_size(stream);
     slot->block = take(slot->bytes);
     fill(slot->block, slot->bytes, index);
 }
 
-static void slot_empty(struct slot *slot, size_t index) {
+static void slot_empty(struct slot *slot, size_t index)
+{
     check_fill(slot->block, slot->bytes, index);
     free(slot->block);
 }
 
-static void *replace_at_random(void *data) {
+static void *replace_at_random(void *data)
+{
     struct worker *worker = data;
     struct random_stream stream = random_from(worker->seed);
     struct slot *slots = take(SLOTS * sizeof *slots);
@@ -57,7 +61,8 @@ static void *replace_at_random(void *data) {
     return NULL;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     static struct worker workers[THREADS_MAX];
     const size_t threads = thread_argument(count, values, 2);
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);

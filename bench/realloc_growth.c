@@ -16,7 +16,8 @@ static const char *const mode_names[] = {[MODE_DOUBLE] = "double", [MODE_STEP] =
 static uint64_t page_number(size_t page) { return mix(page, 0x5eed); }
 
 /* Write the pages in [from, to). */
-static void write_pages(unsigned char *vector, size_t from, size_t to) {
+static void write_pages(unsigned char *vector, size_t from, size_t to)
+{
     for (size_t at = from; at < to; at += PAGE_STEP) {
         const uint64_t number = page_number(at / PAGE_STEP);
         memcpy(vector + at, &number, sizeof number);
@@ -24,7 +25,8 @@ static void write_pages(unsigned char *vector, size_t from, size_t to) {
 }
 
 /* Fail unless every page still holds its number. returns: a checksum of all. */
-static uint64_t check_pages(const unsigned char *vector, size_t bytes) {
+static uint64_t check_pages(const unsigned char *vector, size_t bytes)
+{
     uint64_t checksum = 0;
     for (size_t at = 0; at < bytes; at += PAGE_STEP) {
         uint64_t number;
@@ -36,12 +38,14 @@ static uint64_t check_pages(const unsigned char *vector, size_t bytes) {
     return checksum;
 }
 
-static size_t next_size(enum mode mode, size_t bytes, size_t last) {
+static size_t next_size(enum mode mode, size_t bytes, size_t last)
+{
     const size_t next = mode == MODE_DOUBLE ? 2 * bytes : bytes + STEP_BYTES;
     return next < last ? next : last;
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const size_t last = scaled(count, values, argument(count, values, 2, DEFAULT_MEBIBYTES)) * MIB;
     const size_t mode_number = argument(count, values, 3, MODE_DOUBLE);
     if (mode_number > MODE_ONCE)

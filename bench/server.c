@@ -33,7 +33,8 @@ struct table {
 static struct table tables[THREADS_MAX];
 static sem_t chains_done;
 
-static void slot_fill(struct table *table, size_t place) {
+static void slot_fill(struct table *table, size_t place)
+{
     struct slot *slot = &table->slots[place];
     slot->bytes = random_between(&table->stream, SIZE_LOW, SIZE_HIGH);
     slot->block = take(slot->bytes);
@@ -41,14 +42,16 @@ static void slot_fill(struct table *table, size_t place) {
     table->checksum = mix(table->checksum, slot->bytes);
 }
 
-static void slot_empty(struct table *table, size_t place) {
+static void slot_empty(struct table *table, size_t place)
+{
     check_stamp(table->slots[place].block, table->slots[place].bytes, place);
     free(table->slots[place].block);
 }
 
 static void start_successor(struct table *table);
 
-static void *serve(void *data) {
+static void *serve(void *data)
+{
     struct table *table = data;
     for (size_t i = 0; i < table->operations; i++) {
         const size_t place = random_below(&table->stream, TABLE_SLOTS);
@@ -60,14 +63,16 @@ static void *serve(void *data) {
 }
 
 /* The first worker of a table has to fill it. */
-static void *open_table(void *data) {
+static void *open_table(void *data)
+{
     struct table *table = data;
     for (size_t i = 0; i < TABLE_SLOTS; i++)
         slot_fill(table, i);
     return serve(table);
 }
 
-static void start_successor(struct table *table) {
+static void start_successor(struct table *table)
+{
     if (--table->generations > 0) {
         pthread_detach(start_thread(serve, table));
         return;
@@ -77,7 +82,8 @@ static void start_successor(struct table *table) {
     sem_post(&chains_done);
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const size_t threads = thread_argument(count, values, 2);
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);
     sem_init(&chains_done, 0, 0);

@@ -13,7 +13,8 @@
 
 enum { USUAL_PROCESSES = 200 };
 
-static void run_true(void) {
+static void run_true(void)
+{
     static char *const command[] = {"/bin/true", NULL};
     const pid_t child = fork();
     if (child < 0)
@@ -27,7 +28,8 @@ static void run_true(void) {
         fail("%s ended with wait status %x", command[0], (unsigned)status);
 }
 
-int main(int count, char **values) {
+int main(int count, char **values)
+{
     const size_t processes = scaled(count, values, USUAL_PROCESSES);
     char *block = take(KIB); /* the parent has used its heap, as any real parent has */
     fill(block, KIB, 0);

@@ -27,7 +27,8 @@
 enum { THREADS_MAX = 256, KIB = 1 << 10, MIB = 1 << 20, PAGE_STEP = 4096 };
 
 /* Print one line on stderr and exit with status 1: the run does not count. */
-__attribute__((format(printf, 1, 2), noreturn, cold)) static inline void fail(const char *format, ...) {
+__attribute__((format(printf, 1, 2), noreturn, cold)) static inline void fail(const char *format, ...)
+{
     va_list values;
     va_start(values, format);
     flockfile(stderr); /* never unlocked: of several threads that fail, one speaks */
@@ -41,7 +42,8 @@ __attribute__((format(printf, 1, 2), noreturn, cold)) static inline void fail(co
 /* ---- Arguments --------------------------------------------------------------------------------------------------- */
 
 /* Argument `index` as a number, or `otherwise` when it is absent. Fails on anything outside 1..10^9. */
-static inline size_t argument(int count, char **values, int index, size_t otherwise) {
+static inline size_t argument(int count, char **values, int index, size_t otherwise)
+{
     if (index >= count)
         return otherwise;
     char *end;
@@ -52,13 +54,15 @@ static inline size_t argument(int count, char **values, int index, size_t otherw
 }
 
 /* `usual` times the percentage in argument 1, at least 1. */
-static inline size_t scaled(int count, char **values, size_t usual) {
+static inline size_t scaled(int count, char **values, size_t usual)
+{
     const size_t amount = usual * argument(count, values, 1, 100) / 100;
     return amount > 0 ? amount : 1;
 }
 
 /* The number of threads from argument `index`; by default one for each processor this process may use. */
-static inline size_t thread_argument(int count, char **values, int index) {
+static inline size_t thread_argument(int count, char **values, int index)
+{
     cpu_set_t allowed;
     const int known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
     const size_t threads = argument(count, values, index, known ? (size_t)CPU_COUNT(&allowed) : 1);
@@ -74,12 +78,14 @@ struct random_stream {
 };
 
 /* A stream of its own for each `seed`. */
-static inline struct random_stream random_from(uint64_t seed) {
+static inline struct random_stream random_from(uint64_t seed)
+{
     return (struct random_stream){(seed + 1) * 0x9e3779b97f4a7c15u};
 }
 
 /* 64 random bits. source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. */
-static inline uint64_t random_next(struct random_stream *stream) {
+static inline uint64_t random_next(struct random_stream *stream)
+{
     uint64_t bits = stream->state += 0x9e3779b97f4a7c15u;
     bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
     bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
@@ -87,18 +93,21 @@ static inline uint64_t random_next(struct random_stream *stream) {
 }
 
 /* A number in [0, bound); `bound` at most 2^32. The bias, below bound / 2^32, does not matter here. */
-static inline size_t random_below(struct random_stream *stream, size_t bound) {
+static inline size_t random_below(struct random_stream *stream, size_t bound)
+{
     return (size_t)((random_next(stream) >> 32) * bound >> 32);
 }
 
 /* A number in [low, high]. */
-static inline size_t random_between(struct random_stream *stream, size_t low, size_t high) {
+static inline size_t random_between(struct random_stream *stream, size_t low, size_t high)
+{
     return low + random_below(stream, high - low + 1);
 }
 
 /* A size in [low, high] whose frequency falls as 1/size^2: most are near `low`, all magnitudes occur. It is the inverse
  * of the distribution function F(x) = (1/low - 1/x) / (1/low - 1/high). */
-static inline size_t random_inverse_square(struct random_stream *stream, size_t low, size_t high) {
+static inline size_t random_inverse_square(struct random_stream *stream, size_t low, size_t high)
+{
     const double unit = (double)(random_next(stream) >> 11) * 0x1p-53;
     const double share = 1.0 - unit * (1.0 - (double)low / (double)high);
     const size_t size = (size_t)((double)low / share);
@@ -108,7 +117,8 @@ static inline size_t random_inverse_square(struct random_stream *stream, size_t 
 /* ---- Blocks that prove their content ----------------------------------------------------------------------------- */
 
 /* malloc that ends the run when there is no memory. */
-static inline void *take(size_t bytes) {
+static inline void *take(size_t bytes)
+{
     void *block = malloc(bytes);
     if (block == NULL)
         fail("malloc(%zu) gave no memory", bytes);
@@ -119,14 +129,16 @@ static inline void *take(size_t bytes) {
 static inline unsigned char tag_byte(uint64_t tag) { return (unsigned char)(tag * 0x9e3779b97f4a7c15u >> 56); }
 
 /* Write `tag` into the first eight bytes of a block and one byte of it into the last. `bytes` is at least 8. */
-static inline void stamp(void *block, size_t bytes, uint64_t tag) {
+static inline void stamp(void *block, size_t bytes, uint64_t tag)
+{
     memcpy(block, &tag, sizeof tag);
     if (bytes > sizeof tag)
         ((unsigned char *)block)[bytes - 1] = tag_byte(tag);
 }
 
 /* Fail unless the block still carries the stamp of `tag`. */
-static inline void check_stamp(const void *block, size_t bytes, uint64_t tag) {
+static inline void check_stamp(const void *block, size_t bytes, uint64_t tag)
+{
     uint64_t found;
     memcpy(&found, block, sizeof found);
     if (found != tag)
@@ -138,7 +150,8 @@ static inline void check_stamp(const void *block, size_t bytes, uint64_t tag) {
 }
 
 /* Touch every page of a block, then stamp it: what a program that uses its memory sparsely does. */
-static inline void stamp_pages(void *block, size_t bytes, uint64_t tag) {
+static inline void stamp_pages(void *block, size_t bytes, uint64_t tag)
+{
     for (size_t at = PAGE_STEP; at < bytes; at += PAGE_STEP)
         ((unsigned char *)block)[at] = tag_byte(tag);
     stamp(block, bytes, tag);
@@ -148,7 +161,8 @@ static inline void stamp_pages(void *block, size_t bytes, uint64_t tag) {
 static inline void fill(void *block, size_t bytes, uint64_t tag) { memset(block, tag_byte(tag), bytes); }
 
 /* Fail unless the first, middle and last byte of a block still are what fill() wrote. */
-static inline void check_fill(const void *block, size_t bytes, uint64_t tag) {
+static inline void check_fill(const void *block, size_t bytes, uint64_t tag)
+{
     const unsigned char *content = block;
     const size_t places[3] = {0, bytes / 2, bytes - 1};
     for (int i = 0; i < 3; i++)
@@ -160,7 +174,8 @@ static inline void check_fill(const void *block, size_t bytes, uint64_t tag) {
 /* ---- Threads and the result -------------------------------------------------------------------------------------- */
 
 /* Start a thread or end the run. */
-static inline pthread_t start_thread(void *(*body)(void *), void *data) {
+static inline pthread_t start_thread(void *(*body)(void *), void *data)
+{
     pthread_t thread;
     const int error = pthread_create(&thread, NULL, body, data);
     if (error != 0)
@@ -169,14 +184,16 @@ static inline pthread_t start_thread(void *(*body)(void *), void *data) {
 }
 
 /* Wait for a thread to end. */
-static inline void join_thread(pthread_t thread) {
+static inline void join_thread(pthread_t thread)
+{
     const int error = pthread_join(thread, NULL);
     if (error != 0)
         fail("pthread_join: %s", strerror(error));
 }
 
 /* Run `body` on `count` threads, thread i with &data[i * stride], and wait for all. One thread: no thread is made. */
-static inline void run_threads(size_t count, void *(*body)(void *), void *data, size_t stride) {
+static inline void run_threads(size_t count, void *(*body)(void *), void *data, size_t stride)
+{
     pthread_t threads[THREADS_MAX];
     if (count == 1) {
         (void)body(data);
@@ -190,18 +207,21 @@ static inline void run_threads(size_t count, void *(*body)(void *), void *data, 
 
 /* Print the result line, without its newline: extra " key=value" pairs may follow, then finish(). The checksum depends
  * on the work alone, so it is the same with every malloc. */
-static inline void print_result(const char *workload, size_t operations, uint64_t checksum) {
+static inline void print_result(const char *workload, size_t operations, uint64_t checksum)
+{
     printf("ok workload=%s operations=%zu checksum=%016llx", workload, operations, (unsigned long long)checksum);
 }
 
 /* End the result line. returns: the exit status for main(). */
-static inline int finish(void) {
+static inline int finish(void)
+{
     putchar('\n');
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Stir `value` into a checksum; the order of calls matters. */
-static inline uint64_t mix(uint64_t checksum, uint64_t value) {
+static inline uint64_t mix(uint64_t checksum, uint64_t value)
+{
     return (checksum ^ value) * 0x100000001b3u + (checksum >> 29);
 }
 

@@ -1,9 +1,10 @@
 /* ashlar.h: the public face of the heap.
  *
- * The standard names (malloc, free, posix_memalign, operator new, ...) need no header of ours: libashlar.so.1 provides them to
- * every program that is linked with it or started with it in LD_PRELOAD. This header adds the same functions under names
- * of their own, for programs that want Ashlar beside another malloc (libashlar.a built with ASHLAR_OVERRIDE=OFF), and
- * what the standard has no name for: statistics, purging, options, and heaps that can be destroyed at once.
+ * The standard names (malloc, free, posix_memalign, operator new, ...) need no header of ours: libashlar.so.1 provides
+ * them to every program that is linked with it or started with it in LD_PRELOAD. This header adds the same functions
+ * under names of their own, for programs that want Ashlar beside another malloc (libashlar.a built with
+ * ASHLAR_OVERRIDE=OFF), and what the standard has no name for: statistics, purging, options, and heaps that can be
+ * destroyed at once.
  *
  * Unless a declaration says otherwise
  *   - a size is in bytes, and every non-NULL result is aligned to 16 bytes;
@@ -51,9 +52,9 @@ ASHLAR_API void *ashlar_malloc(size_t bytes) ASHLAR_ALLOCATES(1);
  * source: C23 7.24.3.2. */
 ASHLAR_API void *ashlar_calloc(size_t count, size_t bytes) ASHLAR_ALLOCATES(1, 2);
 
-/* As realloc: keeps the first min(old usable, new) bytes; stays in place where `bytes` still fits and is at least half of
- * the usable size. `bytes` of 0 frees `block` and returns NULL (glibc's behaviour). On failure `block` stays as it was.
- * source: C17 7.22.3.5, malloc(3). */
+/* As realloc: keeps the first min(old usable, new) bytes; stays in place where `bytes` still fits and is at least half
+ * of the usable size. `bytes` of 0 frees `block` and returns NULL (glibc's behaviour). On failure `block` stays as it
+ * was. source: C17 7.22.3.5, malloc(3). */
 ASHLAR_API void *ashlar_realloc(void *block, size_t bytes)
 #if defined(__GNUC__)
     __attribute__((warn_unused_result, alloc_size(2)))
@@ -85,8 +86,8 @@ ASHLAR_API void *ashlar_aligned_alloc(size_t alignment, size_t bytes) ASHLAR_ALL
 /* As memalign: any alignment, rounded up to a power of two. errors: EINVAL above 2^63. source: memalign(3). */
 ASHLAR_API void *ashlar_memalign(size_t alignment, size_t bytes) ASHLAR_ALLOCATES(2);
 
-/* As posix_memalign: returns 0, or EINVAL (alignment no power of two or no multiple of sizeof(void *)), or ENOMEM; on both
- * failures *block stays as it was. source: POSIX.1-2017 posix_memalign. */
+/* As posix_memalign: returns 0, or EINVAL (alignment no power of two or no multiple of sizeof(void *)), or ENOMEM; on
+ * both failures *block stays as it was. source: POSIX.1-2017 posix_memalign. */
 ASHLAR_API int ashlar_posix_memalign(void **block, size_t alignment, size_t bytes)
 #if defined(__GNUC__)
     __attribute__((nonnull(1), warn_unused_result))
@@ -107,8 +108,8 @@ ASHLAR_API void *ashlar_pvalloc(size_t bytes)
  * source: malloc_usable_size(3). */
 ASHLAR_API size_t ashlar_usable_size(const void *block);
 
-/* The usable size that a block of `bytes` bytes would get: asking for it costs no more memory. Sizes that cannot be served
- * are returned unchanged. signal: safe. */
+/* The usable size that a block of `bytes` bytes would get: asking for it costs no more memory. Sizes that cannot be
+ * served are returned unchanged. signal: safe. */
 ASHLAR_API size_t ashlar_good_size(size_t bytes);
 
 /* ---- Heaps: allocate from many threads, free one by one or all at once --------------------------------------------- */
@@ -127,8 +128,8 @@ ASHLAR_API ashlar_heap *ashlar_heap_new(void)
 /* As ashlar_malloc, ashlar_calloc and ashlar_aligned_alloc, from `heap`. thread: any, also many at once. */
 ASHLAR_API void *ashlar_heap_malloc(ashlar_heap *heap, size_t bytes) ASHLAR_ALLOCATES(2);
 ASHLAR_API void *ashlar_heap_calloc(ashlar_heap *heap, size_t count, size_t bytes) ASHLAR_ALLOCATES(2, 3);
-ASHLAR_API void *ashlar_heap_aligned_alloc(ashlar_heap *heap, size_t alignment, size_t bytes)
-    ASHLAR_ALLOCATES(3) ASHLAR_ALIGNS(2);
+ASHLAR_API void *ashlar_heap_aligned_alloc(ashlar_heap *heap, size_t alignment, size_t bytes) ASHLAR_ALLOCATES(3)
+    ASHLAR_ALIGNS(2);
 
 /* End `heap` and every block still in it. No thread may be using the heap or any of its blocks. NULL is fine. */
 ASHLAR_API void ashlar_heap_destroy(ashlar_heap *heap);
@@ -151,36 +152,36 @@ struct ashlar_class_stats {
     uint64_t slab_bytes;  /* bytes of slabs cut for this class that are in use, carved part */
 };
 
-/* What the heap holds. A version only gains fields at the end; `bytes` says how much was filled in. Exact while other threads
- * rest; otherwise each figure is true of some moment during the call. */
+/* What the heap holds. A version only gains fields at the end; `bytes` says how much was filled in. Exact while other
+ * threads rest; otherwise each figure is true of some moment during the call. */
 struct ashlar_stats {
-    uint32_t version;        /* ASHLAR_STATS_VERSION of the library */
-    uint32_t bytes;          /* bytes of this struct that the library filled in */
-    uint64_t allocations;    /* blocks handed out since the start, all sizes */
-    uint64_t frees;          /* blocks given back */
-    uint64_t remote_frees;   /* of these, small blocks freed by another thread than the one that owns their slab */
-    uint64_t live_blocks;    /* allocations - frees */
-    uint64_t live_bytes;     /* usable bytes of live blocks */
-    uint64_t active_bytes;   /* carved bytes of slabs with live blocks, and live large and huge blocks */
+    uint32_t version;           /* ASHLAR_STATS_VERSION of the library */
+    uint32_t bytes;             /* bytes of this struct that the library filled in */
+    uint64_t allocations;       /* blocks handed out since the start, all sizes */
+    uint64_t frees;             /* blocks given back */
+    uint64_t remote_frees;      /* of these, small blocks freed by another thread than the one that owns their slab */
+    uint64_t live_blocks;       /* allocations - frees */
+    uint64_t live_bytes;        /* usable bytes of live blocks */
+    uint64_t active_bytes;      /* carved bytes of slabs with live blocks, and live large and huge blocks */
     uint64_t peak_active_bytes; /* the most `active_bytes` has been */
-    uint64_t dirty_bytes;    /* free, not yet given back to the kernel */
-    uint64_t mapped_bytes;   /* address space of ours that may hold blocks, readable and writable */
-    uint64_t metadata_bytes; /* address space of ours that holds no blocks */
-    uint64_t purged_bytes;   /* given back to the kernel since the start */
-    uint64_t purge_calls;    /* in so many system calls */
+    uint64_t dirty_bytes;       /* free, not yet given back to the kernel */
+    uint64_t mapped_bytes;      /* address space of ours that may hold blocks, readable and writable */
+    uint64_t metadata_bytes;    /* address space of ours that holds no blocks */
+    uint64_t purged_bytes;      /* given back to the kernel since the start */
+    uint64_t purge_calls;       /* in so many system calls */
     uint64_t large_allocations; /* blocks in runs of their own, above the largest size class */
     uint64_t large_live_blocks;
     uint64_t large_live_bytes;
     uint64_t middle_live_blocks; /* of these, the ones below 128 KiB */
     uint64_t middle_live_bytes;
-    uint64_t huge_allocations;  /* blocks in mappings of their own */
+    uint64_t huge_allocations; /* blocks in mappings of their own */
     uint64_t huge_live_blocks;
     uint64_t huge_live_bytes;
-    uint64_t foreign_frees;     /* pointers that were not ours: ignored or forwarded */
-    uint64_t dropped_frees;     /* frees that could not be carried out (inside a signal handler that interrupted us) */
-    uint64_t unproved_frees;    /* frees that looked like a second one and could not be proved: the block is left alone */
-    uint64_t refused_mappings;  /* times the kernel or a limit refused memory */
-    uint64_t heaps;             /* heaps in use: threads that allocate, and heaps made by ashlar_heap_new() */
+    uint64_t foreign_frees;  /* pointers that were not ours: ignored or forwarded */
+    uint64_t dropped_frees;  /* frees that could not be carried out (inside a signal handler that interrupted us) */
+    uint64_t unproved_frees; /* frees that looked like a second one and could not be proved: the block is left alone */
+    uint64_t refused_mappings; /* times the kernel or a limit refused memory */
+    uint64_t heaps;            /* heaps in use: threads that allocate, and heaps made by ashlar_heap_new() */
     struct ashlar_class_stats classes[ASHLAR_STATS_CLASSES];
 };
 

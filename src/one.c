@@ -1,4 +1,5 @@
-/* one.c: the whole library as one piece, for release builds: the compiler sees through every floor. From the ground up. */
+/* one.c: the whole library as one piece, for release builds: the compiler sees through every floor. From the ground up.
+ */
 #include "os/cgroup.c"
 #include "os/clock.c"
 #include "os/lock.c"

@@ -1,4 +1,5 @@
-/* api.h: what the files of the top floor share. Every promise of C, POSIX and GNU is kept in this floor; see docs/design.md. */
+/* api.h: what the files of the top floor share. Every promise of C, POSIX and GNU is kept in this floor; see
+ * docs/design.md. */
 #ifndef ASHLAR_API_API_H
 #define ASHLAR_API_API_H
 
@@ -119,8 +120,8 @@ ALWAYS_INLINE void api_free(void *address, const char *in)
 /* Check the alignment that a free names. NULL and foreign pointers pass. */
 void api_check_alignment(const void *address, size_t alignment, const char *in);
 
-/* Check the size that a free names for a block requested at `alignment`: `is_exact`, it must lead to a block of the very same
- * size; else it may also be one that realloc would leave in place. NULL and foreign pointers pass. */
+/* Check the size that a free names for a block requested at `alignment`: `is_exact`, it must lead to a block of the
+ * very same size; else it may also be one that realloc would leave in place. NULL and foreign pointers pass. */
 void api_check_size(const void *address, size_t alignment, size_t bytes, bool is_exact, const char *in);
 
 #endif

@@ -1,10 +1,7 @@
 /* ashlar.c: what the standard has no name for: heaps of their own, statistics, options. See include/ashlar.h. */
 #include "api/api.h"
 
-EXPORT const char *ashlar_version(void)
-{
-    return ASHLAR_VERSION;
-}
+EXPORT const char *ashlar_version(void) { return ASHLAR_VERSION; }
 
 /* ---- Heaps: struct ashlar_heap is struct heap, under the name that users see -------------------------------------------------- */
 
@@ -88,7 +85,4 @@ EXPORT size_t ashlar_stats_json(char *text, size_t bytes)
 /* For libashlar-status.so: write the last figures of this process into its status page, if it has one. */
 EXPORT void ashlar_status_publish(void);
 
-EXPORT void ashlar_status_publish(void)
-{
-    prof_status_publish(true);
-}
+EXPORT void ashlar_status_publish(void) { prof_status_publish(true); }

@@ -1,12 +1,12 @@
-/* cxx.c: the C++ operators (C++20 [new.delete]), under the names that the Itanium C++ ABI gives them, written in C so that the
- * library needs no libstdc++.
+/* cxx.c: the C++ operators (C++20 [new.delete]), under the names that the Itanium C++ ABI gives them, written in C so
+ * that the library needs no libstdc++.
  *
  *   Zn new, Zd delete; w one object, a an array; m size_t; Pv void *; St11align_val_t; RKSt9nothrow_t
  *
- * A throwing new that fails calls the program's new-handler until there is none left, then throws std::bad_alloc: both belong to
- * libstdc++, found by weak reference, or by dlsym when it was loaded later. This file is compiled with -fexceptions: the
- * exception passes through its frames. A nothrow new must also survive a handler that throws, which takes a C++ function:
- * libstdc++'s own, which calls our throwing form and catches. */
+ * A throwing new that fails calls the program's new-handler until there is none left, then throws std::bad_alloc: both
+ * belong to libstdc++, found by weak reference, or by dlsym when it was loaded later. This file is compiled with
+ * -fexceptions: the exception passes through its frames. A nothrow new must also survive a handler that throws, which
+ * takes a C++ function: libstdc++'s own, which calls our throwing form and catches. */
 #include "api/api.h"
 
 #include <dlfcn.h>
@@ -16,8 +16,8 @@
 
 typedef void new_handler(void);
 
-extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));              /* std::get_new_handler() */
-extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn));          /* std::__throw_bad_alloc() */
+extern new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));     /* std::get_new_handler() */
+extern void _ZSt17__throw_bad_allocv(void) __attribute__((weak, noreturn)); /* std::__throw_bad_alloc() */
 
 static new_handler *handler_now(void)
 {
@@ -58,7 +58,8 @@ static COLD void *new_slow(size_t bytes, size_t alignment, const char *in)
 }
 
 /* `next_name`: libstdc++'s operator of the same kind. */
-static COLD void *new_nothrow_slow(size_t bytes, size_t alignment, const void *nothrow, const char *in, const char *next_name)
+static COLD void *new_nothrow_slow(size_t bytes, size_t alignment, const void *nothrow, const char *in,
+                                   const char *next_name)
 {
     void *const block = allocate(bytes, alignment, in);
 
@@ -89,10 +90,7 @@ ALWAYS_INLINE void *new_nothrow(size_t bytes, const void *nothrow, const char *i
 /* The four forms of new and the six of delete, for one object and for an array. */
 #define OPERATORS(n, d, new_name, delete_name)                                                                         \
     EXPORT void *_Zn##n##m(size_t bytes);                                                                              \
-    EXPORT void *_Zn##n##m(size_t bytes)                                                                               \
-    {                                                                                                                  \
-        return new_plain(bytes, new_name);                                                                             \
-    }                                                                                                                  \
+    EXPORT void *_Zn##n##m(size_t bytes) { return new_plain(bytes, new_name); }                                        \
     EXPORT void *_Zn##n##mRKSt9nothrow_t(size_t bytes, const void *nothrow);                                           \
     EXPORT void *_Zn##n##mRKSt9nothrow_t(size_t bytes, const void *nothrow)                                            \
     {                                                                                                                  \
@@ -109,10 +107,7 @@ ALWAYS_INLINE void *new_nothrow(size_t bytes, const void *nothrow, const char *i
         return new_nothrow_slow(bytes, alignment, nothrow, new_name, "_Zn" #n "mSt11align_val_tRKSt9nothrow_t");       \
     }                                                                                                                  \
     EXPORT void _Zd##d##Pv(void *block);                                                                               \
-    EXPORT void _Zd##d##Pv(void *block)                                                                                \
-    {                                                                                                                  \
-        api_free(block, delete_name);                                                                                  \
-    }                                                                                                                  \
+    EXPORT void _Zd##d##Pv(void *block) { api_free(block, delete_name); }                                              \
     EXPORT void _Zd##d##Pvm(void *block, size_t bytes);                                                                \
     EXPORT void _Zd##d##Pvm(void *block, size_t bytes)                                                                 \
     {                                                                                                                  \

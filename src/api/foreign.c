@@ -1,8 +1,8 @@
 /* foreign.c: pointers from another allocator, met in free, realloc and malloc_usable_size.
  *
- * Programs mix allocators: a library bound to libc's malloc before us (RTLD_DEEPBIND), a bundled one, memory from before an
- * unexec. The next allocator, if there is one, gets what is aligned as a block would be, but never while this thread is already
- * handing something on, and never before the constructor, where dlsym must not be called. */
+ * Programs mix allocators: a library bound to libc's malloc before us (RTLD_DEEPBIND), a bundled one, memory from
+ * before an unexec. The next allocator, if there is one, gets what is aligned as a block would be, but never while this
+ * thread is already handing something on, and never before the constructor, where dlsym must not be called. */
 #include "api/api.h"
 
 #include <dlfcn.h>
@@ -20,7 +20,7 @@ void foreign_start(void)
 {
     next_allocator.free = (void (*)(void *))dlsym(RTLD_NEXT, "free");
     next_allocator.realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
-    next_allocator.usable_size = (size_t (*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
+    next_allocator.usable_size = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
 }
 
 static void put_line(struct text *text, const char *before, const void *address, const char *after, const char *in)

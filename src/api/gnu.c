@@ -32,10 +32,7 @@ EXPORT size_t ashlar_purge(void)
 #if ASHLAR_OVERRIDE
 
 /* glibc's declaration takes a pointer to non-const. */
-EXPORT size_t malloc_usable_size(void *address)
-{
-    return ashlar_usable_size(address);
-}
+EXPORT size_t malloc_usable_size(void *address) { return ashlar_usable_size(address); }
 
 /* "Ordinary" blocks are those below 128 KiB, as with glibc's default threshold; larger ones count as mapped. */
 EXPORT struct mallinfo2 mallinfo2(void)
@@ -57,10 +54,7 @@ EXPORT struct mallinfo2 mallinfo2(void)
     };
 }
 
-static int saturated(size_t value)
-{
-    return value < INT_MAX ? (int)value : INT_MAX;
-}
+static int saturated(size_t value) { return value < INT_MAX ? (int)value : INT_MAX; }
 
 EXPORT struct mallinfo mallinfo(void)
 {

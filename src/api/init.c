@@ -1,14 +1,14 @@
 /* init.c: how the library comes to life, and what it asks of libc.
  *
- * No constructor is needed: the first slow path starts everything, whoever makes it. The constructor adds what needs a relocated
- * libc: the thread key, the fork handlers, the next allocator, the status page. There is no finaliser. */
+ * No constructor is needed: the first slow path starts everything, whoever makes it. The constructor adds what needs a
+ * relocated libc: the thread key, the fork handlers, the next allocator, the status page. There is no finaliser. */
 #include "api/api.h"
 
 #include <limits.h>
 #include <pthread.h>
 
-/* What pthread_atfork(3) calls, with the object that registers; NULL: the handlers stay for good. pthread_atfork itself wants
- * start files in the library, which would bring a finaliser. source: glibc, nptl/pthread_atfork.c. */
+/* What pthread_atfork(3) calls, with the object that registers; NULL: the handlers stay for good. pthread_atfork itself
+ * wants start files in the library, which would bring a finaliser. source: glibc, nptl/pthread_atfork.c. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
 
 _Atomic bool api_started;
@@ -20,8 +20,8 @@ static _Atomic bool has_key;
 /* ---- Threads ------------------------------------------------------------------------------------------------------------------------- */
 
 /* The key's destructor. Other keys' destructors may still allocate and free afterwards: the shared heap serves them.
- * Not taken: asking for further rounds. A thread whose first call comes from another destructor does not know which round it
- * is, and its heap would stay behind. source: POSIX pthread_key_create. */
+ * Not taken: asking for further rounds. A thread whose first call comes from another destructor does not know which
+ * round it is, and its heap would stay behind. source: POSIX pthread_key_create. */
 static void thread_ends(void *unused)
 {
     (void)unused;
@@ -61,10 +61,7 @@ static void after_fork_in_child(void)
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------------------------- */
 
-static void time_passed(void)
-{
-    prof_status_publish(false);
-}
+static void time_passed(void) { prof_status_publish(false); }
 
 static void start(void)
 {
@@ -89,7 +86,8 @@ __attribute__((constructor)) static void construct(void)
 {
     if (pthread_key_create(&exit_key, thread_ends) == 0)
         store_release(&has_key, true);
-    (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, NULL); /* refused: as with any library */
+    (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child,
+                            NULL); /* refused: as with any library */
     foreign_start();
     api_start();
     option_read_all(); /* if the first call came before libc had the environment */

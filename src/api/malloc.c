@@ -1,7 +1,7 @@
 /* malloc.c: the C functions (C17 7.22.3, C23 7.24.3) and the relatives that only differ in how they count.
  *
- * malloc and free are the two hottest functions of most programs: a straight line each, and one call in tail position where it
- * ends. `make paths` counts their instructions. */
+ * malloc and free are the two hottest functions of most programs: a straight line each, and one call in tail position
+ * where it ends. `make paths` counts their instructions. */
 #include "api/api.h"
 
 /* ---- Allocating ---------------------------------------------------------------------------------------------------------------------- */
@@ -84,10 +84,7 @@ static void *resize(void *address, size_t bytes, const char *in)
     return likely(moved != NULL) ? moved : no_memory();
 }
 
-EXPORT void *ashlar_realloc(void *address, size_t bytes)
-{
-    return resize(address, bytes, "realloc");
-}
+EXPORT void *ashlar_realloc(void *address, size_t bytes) { return resize(address, bytes, "realloc"); }
 
 EXPORT void *ashlar_reallocarray(void *address, size_t count, size_t bytes)
 {
@@ -109,10 +106,7 @@ COLD void api_free_slow(void *address, const char *in)
         foreign_free(address, in);
 }
 
-EXPORT void ashlar_free(void *address)
-{
-    api_free(address, "free");
-}
+EXPORT void ashlar_free(void *address) { api_free(address, "free"); }
 
 void api_check_alignment(const void *address, size_t alignment, const char *in)
 {

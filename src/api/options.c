@@ -1,7 +1,8 @@
 /* options.c: ASHLAR_CONF="key:value,key:value", read once, strictly, all or nothing.
  *
- * Half a configuration never runs: an error prints one line, with the nearest valid name if one is near, and every setting is
- * ignored. Under AT_SECURE the variable is not looked at. Nothing here allocates; the environment block is read in place. */
+ * Half a configuration never runs: an error prints one line, with the nearest valid name if one is near, and every
+ * setting is ignored. Under AT_SECURE the variable is not looked at. Nothing here allocates; the environment block is
+ * read in place. */
 #include "api/api.h"
 
 enum option_kind { CHOICE, SIZE, TIME, FOLDER };
@@ -41,15 +42,9 @@ struct word {
     size_t length;
 };
 
-uint64_t option_value(enum option_id id)
-{
-    return load_relaxed(&values[id]);
-}
+uint64_t option_value(enum option_id id) { return load_relaxed(&values[id]); }
 
-const char *option_folder(enum option_id id)
-{
-    return option_value(id) == CHOICE_BASE ? NULL : effective.folder;
-}
+const char *option_folder(enum option_id id) { return option_value(id) == CHOICE_BASE ? NULL : effective.folder; }
 
 /* ---- Words --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -62,10 +57,7 @@ static size_t length_of(const char *string)
     return length;
 }
 
-static struct word word_of(const char *string)
-{
-    return (struct word){string, length_of(string)};
-}
+static struct word word_of(const char *string) { return (struct word){string, length_of(string)}; }
 
 static bool is_same(struct word a, struct word b)
 {
@@ -198,7 +190,8 @@ struct unit {
     uint64_t factor;
 };
 
-static const struct unit size_units[] = {{"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}};
+static const struct unit size_units[] = {
+    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}};
 static const struct unit time_units[] = {{"m", 60000}, {"s", 1000}, {"ms", 1}};
 
 enum { SIZE_UNITS = sizeof size_units / sizeof size_units[0], TIME_UNITS = sizeof time_units / sizeof time_units[0] };

@@ -45,10 +45,7 @@ EXPORT void *ashlar_memalign(size_t alignment, size_t bytes)
     return alignment <= ALIGNMENT_MAX ? aligned(power_of_two_from(alignment), bytes, "memalign") : fail(EINVAL);
 }
 
-EXPORT void *ashlar_valloc(size_t bytes)
-{
-    return aligned(page_bytes(), bytes, "valloc");
-}
+EXPORT void *ashlar_valloc(size_t bytes) { return aligned(page_bytes(), bytes, "valloc"); }
 
 EXPORT void *ashlar_pvalloc(size_t bytes)
 {

@@ -1,5 +1,6 @@
-/* report.c: the lines that Ashlar prints about mistakes of the program. One line, built on the stack, one write to descriptor 2,
- * no allocation, no lock held; then abort(). The texts are a contract: tests compare them to the letter. */
+/* report.c: the lines that Ashlar prints about mistakes of the program. One line, built on the stack, one write to
+ * descriptor 2, no allocation, no lock held; then abort(). The texts are a contract: tests compare them to the letter.
+ */
 #include "api/api.h"
 
 #include <stdlib.h>

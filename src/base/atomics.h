@@ -12,8 +12,9 @@
 #define add_relaxed(object, value) atomic_fetch_add_explicit((object), (value), memory_order_relaxed)
 #define subtract_relaxed(object, value) atomic_fetch_sub_explicit((object), (value), memory_order_relaxed)
 
-/* A relaxed load of a word as `type` on a hot path: compilers fold a plain load into the compare that follows, but not an
- * atomic one (gcc 12, clang 14). An aligned word is read whole either way; the thread sanitizer gets to see the atomic. */
+/* A relaxed load of a word as `type` on a hot path: compilers fold a plain load into the compare that follows, but not
+ * an atomic one (gcc 12, clang 14). An aligned word is read whole either way; the thread sanitizer gets to see the
+ * atomic. */
 #if defined(__SANITIZE_THREAD__)
 #define load_hot(type, object) load_relaxed(object)
 #else

@@ -42,16 +42,10 @@ static inline void text_put_base(struct text *text, uint64_t number, unsigned ba
         text_put_char(text, digits[--count]);
 }
 
-static inline void text_put_decimal(struct text *text, uint64_t number)
-{
-    text_put_base(text, number, 10);
-}
+static inline void text_put_decimal(struct text *text, uint64_t number) { text_put_base(text, number, 10); }
 
 /* Lower-case, without leading zeros and without 0x. */
-static inline void text_put_hex(struct text *text, uint64_t number)
-{
-    text_put_base(text, number, 16);
-}
+static inline void text_put_hex(struct text *text, uint64_t number) { text_put_base(text, number, 16); }
 
 /* Bytes that were written, cut off at the room. */
 static inline size_t text_written(const struct text *text)

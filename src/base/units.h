@@ -20,10 +20,7 @@ typedef struct {
 
 #define NO_GRANULE ((granule_index){0})
 
-static inline size_t granule_bytes(granule_count count)
-{
-    return (size_t)count.n << GRANULE_SHIFT;
-}
+static inline size_t granule_bytes(granule_count count) { return (size_t)count.n << GRANULE_SHIFT; }
 
 /* Granules that hold `bytes` bytes. `bytes` is at most LARGE_BYTES_MAX and a few alignments: no overflow. */
 static inline granule_count granules_for(size_t bytes)

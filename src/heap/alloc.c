@@ -1,8 +1,8 @@
 /* alloc.c: from a request to a block, when the list was empty.
  *
- * Refill, in this order: what other threads sent back; the current slab's own freed list, taken whole; carving further; the
- * slab that was woken first; an orphan; fresh ground. The order is worth more than any instruction: taking the most recently
- * woken slab instead of the oldest costs 13 % on random replacement. docs/design/003. */
+ * Refill, in this order: what other threads sent back; the current slab's own freed list, taken whole; carving further;
+ * the slab that was woken first; an orphan; fresh ground. The order is worth more than any instruction: taking the most
+ * recently woken slab instead of the oldest costs 13 % on random replacement. docs/design/003. */
 #include "heap/own.h"
 
 /* A class's first slab is carved a page's worth at a time, so that a class which needs ten blocks touches one page. */
@@ -54,7 +54,8 @@ static bool refill(struct heap *heap, class_id class)
     }
 }
 
-/* The block behind `block` on a list, wherever in the slab it lies; NULL at the end, or (reported) where the list is damaged. */
+/* The block behind `block` on a list, wherever in the slab it lies; NULL at the end, or (reported) where the list is
+ * damaged. */
 static struct block *next_checked(const struct block *block, const char *in)
 {
     const struct slab *const slab = slab_of_line(page_line(page_offset(block)));

@@ -1,9 +1,9 @@
 /* fork.c: the child of a process with threads.
  *
- * fork copies one thread, and every other thread's heap in whatever state it was. Prepare takes the floor's locks, so that
- * what they guard is whole in the child. The other threads' heaps have no locks: the child looks through the table of slabs,
- * finds those of the dead, counts what may not add up, and makes orphans of them. At most one block is lost for each
- * operation that was under way.
+ * fork copies one thread, and every other thread's heap in whatever state it was. Prepare takes the floor's locks, so
+ * that what they guard is whole in the child. The other threads' heaps have no locks: the child looks through the table
+ * of slabs, finds those of the dead, counts what may not add up, and makes orphans of them. At most one block is lost
+ * for each operation that was under way.
  *
  * A child without other threads' heaps does nothing of this. */
 #include "heap/own.h"
@@ -39,8 +39,8 @@ static void each_slab(void (*visit)(struct slab *slab))
     }
 }
 
-/* Slabs of this thread's heap, if the fork came from a handler that interrupted it, keep their tokens: some rest in the inbox,
- * some in the hands of the interrupted code. What the dead had in hand is lost. */
+/* Slabs of this thread's heap, if the fork came from a handler that interrupted it, keep their tokens: some rest in the
+ * inbox, some in the hands of the interrupted code. What the dead had in hand is lost. */
 static void renew_token(struct slab *slab)
 {
     const struct heap *const own = heap_own();
@@ -75,17 +75,16 @@ static void orphan_if_dead(struct slab *slab)
     slab->line.state = SLAB_UNLISTED;
     if (slab_used(slab) == 0)
         heap_slab_release(slab);
-    else
+    else {
         heap_orphan(slab);
+        heap_orphan_end_if_empty(slab); /* its last blocks may have been on their way home */
+    }
 }
 
-static void count_dead(struct heap *heap, void *context)
-{
-    *(uint32_t *)context += is_dead(heap);
-}
+static void count_dead(struct heap *heap, void *context) { *(uint32_t *)context += is_dead(heap); }
 
-/* The list of a heap that was inside a slow path goes back to its slab without touching anything else: its blocks will be
- * recounted. */
+/* The list of a heap that was inside a slow path goes back to its slab without touching anything else: its blocks will
+ * be recounted. */
 static void return_uncounted(struct heap *heap, class_id class)
 {
     struct slab *const slab = heap->current[class.i];
@@ -97,12 +96,28 @@ static void return_uncounted(struct heap *heap, class_id class)
     slab->freed = heap->list[class.i];
 }
 
+/* A parcel that was being packed is left out: its blocks stay used. */
+static void drop_torn_parcels(struct heap *heap)
+{
+    for (int i = 0; i < HEAP_PARCELS; i++) {
+        struct heap_parcel *const parcel = &heap->parcels[i];
+        struct block *last;
+        if (parcel->slab == NULL)
+            continue;
+        const int count = slab_walk(parcel->slab, parcel->first, slab_carved_blocks(parcel->slab), &last);
+        if (count <= 0 || (uint32_t)count != parcel->count || last != parcel->last)
+            parcel->slab = NULL;
+    }
+}
+
 /* Blocks that a dead heap had in hand go back to their slabs. */
 static void empty_hands(struct heap *heap, void *context)
 {
     (void)context;
     if (!is_dead(heap))
         return;
+    if (heap->is_busy)
+        drop_torn_parcels(heap);
     heap_send_parcels(heap);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         if (heap->current[class.i] == NULL)

@@ -1,7 +1,7 @@
 /* free.c: what an address is, and its way home when the fast path could not see it.
  *
- * Nothing is read through the address before it is proved to be a block: first its place (the heap range, the huge blocks'
- * table), then its granule's line, then the exact test of its offset. Only then the key word in it. */
+ * Nothing is read through the address before it is proved to be a block: first its place (the heap range, the huge
+ * blocks' table), then its granule's line, then the exact test of its offset. Only then the key word in it. */
 #include "heap/own.h"
 
 /* ---- Naming what is wrong ----------------------------------------------------------------------------------------------------------- */
@@ -180,7 +180,7 @@ static bool free_elsewhere(void *address, const char *in)
         return true;
     }
     if (block.kind == BLOCK_FRESH)
-        return true; /* it stays: fresh blocks are few, and have no owner */
+        return true;                                      /* it stays: fresh blocks are few, and have no owner */
     return page_huge_find(address).state != HUGE_UNKNOWN; /* ours, and reported */
 }
 

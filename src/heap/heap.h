@@ -4,8 +4,8 @@
  *   free ----> own slab: its freed list
  *         \--> another's: parcel --> the slab's remote word --> the owner's inbox
  *
- * A heap belongs to one thread, or it is shared: then its lock stands for the thread. Each slab belongs to one heap or is an
- * orphan. All names of this floor begin with heap_; what its files share among themselves is in own.h. */
+ * A heap belongs to one thread, or it is shared: then its lock stands for the thread. Each slab belongs to one heap or
+ * is an orphan. All names of this floor begin with heap_; what its files share among themselves is in own.h. */
 #ifndef ASHLAR_HEAP_HEAP_H
 #define ASHLAR_HEAP_HEAP_H
 
@@ -30,28 +30,28 @@ struct heap_parcel {
 
 /* Written by the owner only, but where a field says otherwise; counters may be read by anyone. */
 struct heap {
-    struct block *list[CLASS_COUNT];           /* ready blocks; those of one class all lie in current[class] */
-    uint64_t link_secret;                      /* copy of page_ground's, beside the lists */
+    struct block *list[CLASS_COUNT]; /* ready blocks; those of one class all lie in current[class] */
+    uint64_t link_secret;            /* copy of page_ground's, beside the lists */
     struct slab *current[CLASS_COUNT];
-    struct heap_queue partial[CLASS_COUNT];    /* slabs with free blocks, oldest first; not the current one */
-    granule_index full[CLASS_COUNT];           /* slabs that sleep until something is freed in them */
-    _Atomic uint64_t handed[CLASS_COUNT];      /* blocks put on list[], minus those taken back from it unused */
-    _Atomic uint64_t remote_frees;             /* blocks of other heaps that this thread freed */
+    struct heap_queue partial[CLASS_COUNT]; /* slabs with free blocks, oldest first; not the current one */
+    granule_index full[CLASS_COUNT];        /* slabs that sleep until something is freed in them */
+    _Atomic uint64_t handed[CLASS_COUNT];   /* blocks put on list[], minus those taken back from it unused */
+    _Atomic uint64_t remote_frees;          /* blocks of other heaps that this thread freed */
     struct heap_parcel parcels[HEAP_PARCELS];
-    size_t parcel_bytes;                       /* in all parcels */
-    uint32_t id;                               /* position in the range of heaps, from 1 */
-    uint32_t visits;                           /* slow paths, see heap_tick() */
-    granule_index larges;                      /* shared heaps: their large blocks */
-    bool is_shared;                            /* used under `lock` by any thread */
-    bool is_public;                            /* a shared heap that the program asked for */
-    bool is_armed;                             /* the thread's exit will be seen */
-    bool fork_holds;                           /* fork's prepare took `lock`; guarded by it */
-    _Atomic bool is_live;                      /* in use; guarded by the heaps' lock, read by statistics */
-    volatile bool is_busy;                     /* this thread is inside a slow path: a signal handler must keep out */
-    struct os_lock lock;                       /* of a shared heap */
-    struct heap *next;                         /* among the spare ones, or among the shared ones */
-    _Atomic bool has_suspects;                 /* until the heap ends: one is rare enough */
-    _Atomic(struct block *) suspects[HEAP_SUSPECTS]; /* any thread; see suspect.c */
+    size_t parcel_bytes;       /* in all parcels */
+    uint32_t id;               /* position in the range of heaps, from 1 */
+    uint32_t visits;           /* slow paths, see heap_tick() */
+    granule_index larges;      /* shared heaps: their large blocks */
+    bool is_shared;            /* used under `lock` by any thread */
+    bool is_public;            /* a shared heap that the program asked for */
+    bool is_armed;             /* the thread's exit will be seen */
+    bool fork_holds;           /* fork's prepare took `lock`; guarded by it */
+    _Atomic bool is_live;      /* in use; guarded by the heaps' lock, read by statistics */
+    volatile bool is_busy;     /* this thread is inside a slow path: a signal handler must keep out */
+    struct os_lock lock;       /* of a shared heap */
+    struct heap *next;         /* among the spare ones, or among the shared ones */
+    _Atomic bool has_suspects; /* until the heap ends: one is rare enough */
+    _Atomic(struct block *) suspects[HEAP_SUSPECTS];  /* any thread; see suspect.c */
     _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
     _Atomic uint64_t inbox __attribute__((aligned(128)));
@@ -65,23 +65,18 @@ static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance ap
 /* A heap whose lists are empty: what a thread has before its first slow path. */
 extern const struct block *const heap_none[CLASS_COUNT] __attribute__((visibility("hidden"), aligned(128)));
 
-/* The calling thread's heap, as its distance from heap_none. So zero is right from the very first moment, when an indirect
- * function's resolver may allocate and the loader has not yet given thread-local variables their values. */
+/* The calling thread's heap, as its distance from heap_none. So zero is right from the very first moment, when an
+ * indirect function's resolver may allocate and the loader has not yet given thread-local variables their values. */
 extern __thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
-static inline uintptr_t heap_self_of(const struct heap *heap)
-{
-    return (uintptr_t)heap - (uintptr_t)heap_none;
-}
+static inline uintptr_t heap_self_of(const struct heap *heap) { return (uintptr_t)heap - (uintptr_t)heap_none; }
 
-/* The calling thread's heap; before its first slow path, after its exit and after a report one whose lists are empty. */
-ALWAYS_INLINE struct heap *heap_mine(void)
-{
-    return (struct heap *)((uintptr_t)heap_none + heap_self);
-}
+/* The calling thread's heap; before its first slow path, after its exit and after a report one whose lists are empty.
+ */
+ALWAYS_INLINE struct heap *heap_mine(void) { return (struct heap *)((uintptr_t)heap_none + heap_self); }
 
-/* Pop a block of `class`, without touching anything but the list. returns: NULL when the slow path must look: the list is
- * empty, or the link leads out of the block's granule (the list's end, a slab of several granules, damage). */
+/* Pop a block of `class`, without touching anything but the list. returns: NULL when the slow path must look: the list
+ * is empty, or the link leads out of the block's granule (the list's end, a slab of several granules, damage). */
 ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
 {
     struct block *const block = heap->list[class.i];
@@ -99,8 +94,9 @@ ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
 
 enum heap_push_result { HEAP_PUSHED, HEAP_PUSHED_EVENT, HEAP_NOT_PUSHED };
 
-/* Free `address` into its slab if it is a block in the first granule of a slab of this thread and does not look free already.
- * HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must look. */
+/* Free `address` into its slab if it is a block in the first granule of a slab of this thread and does not look free
+ * already. HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must
+ * look. */
 ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_out)
 {
     const uintptr_t offset = page_offset(address);
@@ -153,7 +149,8 @@ struct heap_block {
 /* What `address` is, which must be a live block or foreign; anything else is misuse in `in` (then: BLOCK_FOREIGN). */
 struct heap_block heap_find(const void *address, const char *in);
 
-/* Free `address`, not NULL. returns: false when it is foreign: nothing was done. Everything else is freed or reported. */
+/* Free `address`, not NULL. returns: false when it is foreign: nothing was done. Everything else is freed or reported.
+ */
 bool heap_free(void *address, const char *in);
 
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
@@ -163,18 +160,21 @@ bool heap_fits(const struct heap_block *block, size_t bytes);
  * returns: NULL when refused: nothing has changed. */
 void *heap_realloc(void *address, const struct heap_block *block, size_t bytes, const char *in);
 
-/* Usable bytes that a request for `bytes` at a multiple of `alignment` gets; `bytes` itself when it cannot be served. */
+/* Usable bytes that a request for `bytes` at a multiple of `alignment` gets; `bytes` itself when it cannot be served.
+ */
 size_t heap_good_size(size_t bytes, size_t alignment);
 
 /* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */
 
-/* The calling thread ends: its heap's blocks go home, its slabs become orphans. Later calls of this thread use a shared heap. */
+/* The calling thread ends: its heap's blocks go home, its slabs become orphans. Later calls of this thread use a shared
+ * heap. */
 void heap_thread_exit(void);
 
 /* Whether the calling thread has a heap whose end nobody has promised to tell us; marks it as promised. */
 bool heap_thread_arm(void);
 
-/* From now on the calling thread allocates from a reserve and frees nothing: it has reported misuse and is about to abort. */
+/* From now on the calling thread allocates from a reserve and frees nothing: it has reported misuse and is about to
+ * abort. */
 void heap_thread_reserve(void);
 
 /* Whether the calling thread has reported misuse. */
@@ -198,7 +198,7 @@ void heap_fork_child(void);
 struct heap_class_stats {
     uint64_t handed; /* blocks handed out since the start */
     uint64_t live;
-    size_t carved;   /* bytes carved in slabs in use */
+    size_t carved; /* bytes carved in slabs in use */
 };
 
 struct heap_stats {
@@ -218,8 +218,8 @@ struct heap_stats {
     uint64_t heaps;
 };
 
-/* Add everything up, and by class too if `classes` is not NULL (CLASS_COUNT of them). Reads other threads' slabs and lists
- * without stopping them: exact when they rest. */
+/* Add everything up, and by class too if `classes` is not NULL (CLASS_COUNT of them). Reads other threads' slabs and
+ * lists without stopping them: exact when they rest. */
 void heap_stats_read(struct heap_stats *stats, struct heap_class_stats *classes);
 
 #endif

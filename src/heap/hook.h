@@ -1,5 +1,5 @@
-/* hook.h: the event taps of the heap: how this floor tells the ones above what it may not handle itself. A floor above sets
- * them once, before the first call; a NULL tap is not called. */
+/* hook.h: the event taps of the heap: how this floor tells the ones above what it may not handle itself. A floor above
+ * sets them once, before the first call; a NULL tap is not called. */
 #ifndef ASHLAR_HEAP_HOOK_H
 #define ASHLAR_HEAP_HOOK_H
 
@@ -23,7 +23,8 @@ struct heap_misuse {
 };
 
 struct heap_taps {
-    /* Misuse was proved. The thread may be inside a heap: whoever is told allocates from elsewhere. If it returns, the call goes on as if it had done nothing. */
+    /* Misuse was proved. The thread may be inside a heap: whoever is told allocates from elsewhere. If it returns, the
+     * call goes on as if it had done nothing. */
     void (*misuse)(const struct heap_misuse *misuse);
 
     /* A thread has got a heap of its own. May allocate. */

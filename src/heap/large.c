@@ -1,13 +1,14 @@
 /* large.c: blocks above the largest class.
  *
  *   up to 32 MiB   a run of granules in the heap range, line kind LARGE
- *   above          a mapping of their own (page/huge.c), resized by mremap: a vector that doubles to a GiB copies nothing
+ *   above          a mapping of their own (page/huge.c), resized by mremap: a vector that doubles to a GiB copies
+ * nothing
  *
- * A large block of a MiB or more that has to move on realloc goes to a mapping once, and is remapped from then on. Nothing in
- * the heap range is ever remapped: that would split the kernel's one mapping of it.
+ * A large block of a MiB or more that has to move on realloc goes to a mapping once, and is remapped from then on.
+ * Nothing in the heap range is ever remapped: that would split the kernel's one mapping of it.
  *
- * A second free of a large block is named: its line forgets that the block lives (compare-and-swap, one winner), but not how
- * large it was. */
+ * A second free of a large block is named: its line forgets that the block lives (compare-and-swap, one winner), but
+ * not how large it was. */
 #include "heap/own.h"
 
 #define MOVES_TO_MAPPING ((size_t)1 << 20)
@@ -17,15 +18,9 @@
 static_assert(sizeof(struct large) == 1u << LINE_SHIFT, "one line for each granule");
 static_assert(offsetof(struct large, bytes) == 48, "the page floor keeps bytes 48 to 63 of a line");
 
-static size_t usable_bytes(size_t bytes)
-{
-    return round_up(bytes > 0 ? bytes : 1, page_ground.page_bytes);
-}
+static size_t usable_bytes(size_t bytes) { return round_up(bytes > 0 ? bytes : 1, page_ground.page_bytes); }
 
-static struct large *large_at(granule_index index)
-{
-    return page_line_at(index);
-}
+static struct large *large_at(granule_index index) { return page_line_at(index); }
 
 /* ---- The list of a shared heap's large blocks ----------------------------------------------------------------------------------- */
 

@@ -1,13 +1,14 @@
-/* orphan.c: slabs whose thread has ended, until another thread needs one of their class, or their last block comes home.
+/* orphan.c: slabs whose thread has ended, until another thread needs one of their class, or their last block comes
+ * home.
  *
  * Threads: any; one lock for all classes, held for a few instructions. Order: this lock, then the page floor's.
- * Not taken: handing a whole heap to the next new thread. A successor often starts before its predecessor ends, so the heap
- * goes to the wrong one; and a thread that allocates other sizes keeps what it cannot use. */
+ * Not taken: handing a whole heap to the next new thread. A successor often starts before its predecessor ends, so the
+ * heap goes to the wrong one; and a thread that allocates other sizes keeps what it cannot use. */
 #include "heap/own.h"
 
 static struct os_lock orphan_lock;
 static granule_index orphans[CLASS_COUNT]; /* by class, linked both ways; guarded by orphan_lock */
-static bool orphan_fork_holds;                    /* guarded by orphan_lock */
+static bool orphan_fork_holds;             /* guarded by orphan_lock */
 
 static void unlist(struct slab *slab)
 {
@@ -75,10 +76,7 @@ void heap_orphan_end_if_empty(struct slab *slab)
         heap_slab_release(slab);
 }
 
-void heap_orphan_fork_prepare(void)
-{
-    orphan_fork_holds = os_lock_take(&orphan_lock);
-}
+void heap_orphan_fork_prepare(void) { orphan_fork_holds = os_lock_take(&orphan_lock); }
 
 void heap_orphan_fork_parent(void)
 {

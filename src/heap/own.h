@@ -31,7 +31,8 @@ void heap_threads_fork_child(void);
 /* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
 void heap_bury_all(bool (*is_gone)(const struct heap *heap));
 
-/* Every slow path passes here now and then: looks at the clock, purges what is due, sends parcels. thread: inside `heap`. */
+/* Every slow path passes here now and then: looks at the clock, purges what is due, sends parcels. thread: inside
+ * `heap`. */
 void heap_tick(struct heap *heap);
 
 /* ---- alloc.c -------------------------------------------------------------------------------------------------------------------- */
@@ -47,7 +48,8 @@ struct slab *heap_slab_next(struct heap *heap, class_id class);
 /* The slab has no block left to hand out: it sleeps until one is freed. */
 void heap_slab_sleep(struct heap *heap, struct slab *slab);
 
-/* `count` used blocks of `slab` have become free; they are on its freed list already. Wakes it, or ends it when empty. */
+/* `count` used blocks of `slab` have become free; they are on its freed list already. Wakes it, or ends it when empty.
+ */
 void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count);
 
 /* `slab`, whose owner this heap has just become, joins its slabs, or ends when it is empty. */
@@ -82,7 +84,8 @@ void heap_send_parcels(struct heap *heap);
 /* Take what others sent. thread: inside `heap`. */
 void heap_collect(struct heap *heap);
 
-/* As heap_collect(), and nothing more will be accepted until heap_inbox_open(). The heap's slabs are orphans already. */
+/* As heap_collect(), and nothing more will be accepted until heap_inbox_open(). The heap's slabs are orphans already.
+ */
 void heap_inbox_close(struct heap *heap);
 void heap_inbox_open(struct heap *heap);
 
@@ -92,11 +95,12 @@ void heap_disown(struct slab *slab);
 /* Take an orphan over. returns: false when it is none. thread: holds the orphans' lock. */
 bool heap_claim(struct heap *heap, struct slab *slab);
 
-/* Whether `slab` is an orphan whose used blocks have all come home. thread: holds the orphans' lock, so that it stays one. */
+/* Whether `slab` is an orphan whose used blocks have all come home. thread: holds the orphans' lock, so that it stays
+ * one. */
 bool heap_is_home(const struct slab *slab);
 
-/* In a fork child, where nobody else is left to deliver: empty an inbox; and give a slab whose token is set to its owner's
- * inbox, or take the token from it if it has no owner or an owner in `owner_is_dead`. */
+/* In a fork child, where nobody else is left to deliver: empty an inbox; and give a slab whose token is set to its
+ * owner's inbox, or take the token from it if it has no owner or an owner in `owner_is_dead`. */
 void heap_inbox_forget(struct heap *heap);
 void heap_token_renew(struct slab *slab, bool (*owner_is_dead)(const struct heap *heap));
 
@@ -120,8 +124,8 @@ void heap_orphan_fork_child(void);
 
 /* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */
 
-/* `block` of `slab` looks free already, and is being used or (`is_freed`) freed once more. `mine`: the heap that this thread is
- * inside, or NULL. Reports what can be proved; a free that cannot be is not carried out. */
+/* `block` of `slab` looks free already, and is being used or (`is_freed`) freed once more. `mine`: the heap that this
+ * thread is inside, or NULL. Reports what can be proved; a free that cannot be is not carried out. */
 void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, bool is_freed, const char *in);
 
 /* The heap ends: its suspects stay unproved. */
@@ -140,7 +144,7 @@ struct large {
     granule_index next;     /* of that heap's large blocks */
     granule_index previous;
     uint64_t unused[2];
-    size_t bytes;           /* usable; kept by the page floor after the block's end: it tells a second free */
+    size_t bytes;            /* usable; kept by the page floor after the block's end: it tells a second free */
     _Atomic uint64_t remote; /* 0: see slab.h */
 };
 

@@ -1,5 +1,5 @@
-/* realloc.c: resizing. A block stays where the new size is at most its usable size and at least half of it; sized frees go by
- * the same rule, so that a shrink in place never turns into a false report. */
+/* realloc.c: resizing. A block stays where the new size is at most its usable size and at least half of it; sized frees
+ * go by the same rule, so that a shrink in place never turns into a false report. */
 #include "heap/own.h"
 
 bool heap_fits(const struct heap_block *block, size_t bytes)

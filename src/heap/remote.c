@@ -2,8 +2,8 @@
  *
  *   free --> parcel (one slab's blocks, linked, in the freeing thread) --> the slab's remote word --> the owner's inbox
  *
- * A parcel is sent with one compare-and-swap. Whoever thereby makes an owned slab's word non-empty takes its token, which is
- * the duty to bring the slab to its owner's inbox; there the token rests until the owner takes the blocks.
+ * A parcel is sent with one compare-and-swap. Whoever thereby makes an owned slab's word non-empty takes its token,
+ * which is the duty to bring the slab to its owner's inbox; there the token rests until the owner takes the blocks.
  *
  * Invariants
  *   - token set: exactly one thread or one inbox has the slab in hand; inbox_next belongs to that one.
@@ -18,15 +18,9 @@
 
 #define INBOX_CLOSED UINT64_MAX
 
-uint32_t heap_owner_of(const struct slab *slab)
-{
-    return remote_unpack(load_relaxed(&slab->remote)).owner;
-}
+uint32_t heap_owner_of(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)).owner; }
 
-uint32_t heap_remote_count(const struct slab *slab)
-{
-    return remote_unpack(load_relaxed(&slab->remote)).count;
-}
+uint32_t heap_remote_count(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)).count; }
 
 void heap_own_fresh(struct heap *heap, struct slab *slab)
 {
@@ -212,10 +206,7 @@ void heap_inbox_close(struct heap *heap)
     }
 }
 
-void heap_inbox_open(struct heap *heap)
-{
-    store_release(&heap->inbox, 0);
-}
+void heap_inbox_open(struct heap *heap) { store_release(&heap->inbox, 0); }
 
 /* ---- Changing hands --------------------------------------------------------------------------------------------------------------------- */
 
@@ -269,10 +260,7 @@ bool heap_is_home(const struct slab *slab)
            remote.count == slab_used(slab);
 }
 
-void heap_inbox_forget(struct heap *heap)
-{
-    (void)inbox_take(heap, 0);
-}
+void heap_inbox_forget(struct heap *heap) { (void)inbox_take(heap, 0); }
 
 void heap_token_renew(struct slab *slab, bool (*owner_is_dead)(const struct heap *heap))
 {

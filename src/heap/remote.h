@@ -1,4 +1,5 @@
-/* remote.h: the one atomic word that tells the truth about a slab: who owns it, and which blocks others have freed in it.
+/* remote.h: the one atomic word that tells the truth about a slab: who owns it, and which blocks others have freed in
+ * it.
  *
  *     63        61 60      41 40     39 38     26 25    13 12     0
  *    | unused | direct | owner | token | count | last | first |

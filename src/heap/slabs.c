@@ -6,8 +6,8 @@
  *             ^
  *   orphan ---+
  *
- * Invariant: a slab of a heap is current, in the full list of its class, or in the partial queue of its class; never in two.
- * Threads:   inside the heap. */
+ * Invariant: a slab of a heap is current, in the full list of its class, or in the partial queue of its class; never in
+ * two. Threads:   inside the heap. */
 #include "heap/own.h"
 
 /* A sleeping slab joins the queue again after so many frees. docs/design/003. */
@@ -161,10 +161,7 @@ void heap_event(struct slab *slab)
     heap_leave(heap);
 }
 
-void heap_slab_join(struct heap *heap, struct slab *slab)
-{
-    settle_slab(heap, slab);
-}
+void heap_slab_join(struct heap *heap, struct slab *slab) { settle_slab(heap, slab); }
 
 void heap_list_return(struct heap *heap, class_id class)
 {

@@ -1,7 +1,7 @@
 /* stats.c: what the floor counts, and how it adds up.
  *
- * Hot paths count nothing. Blocks handed out are counted as lists are filled; what is live follows from the slabs: used blocks,
- * minus those on threads' lists, in parcels, and on their way home. */
+ * Hot paths count nothing. Blocks handed out are counted as lists are filled; what is live follows from the slabs: used
+ * blocks, minus those on threads' lists, in parcels, and on their way home. */
 #include "heap/own.h"
 
 struct heap_counts heap_counts;
@@ -11,13 +11,11 @@ void heap_count_active(size_t bytes)
     const size_t now = add_relaxed(&heap_counts.active, bytes) + bytes;
 
     if (now > load_relaxed(&heap_counts.active_most))
-        store_relaxed(&heap_counts.active_most, now); /* of two threads at once, one may win: off by a carving at most */
+        store_relaxed(&heap_counts.active_most,
+                      now); /* of two threads at once, one may win: off by a carving at most */
 }
 
-void heap_uncount_active(size_t bytes)
-{
-    subtract_relaxed(&heap_counts.active, bytes);
-}
+void heap_uncount_active(size_t bytes) { subtract_relaxed(&heap_counts.active, bytes); }
 
 void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t block, size_t bytes, const char *in)
 {
@@ -118,10 +116,7 @@ __attribute__((no_sanitize("thread"))) static void add_lines(const struct sums *
 }
 
 /* Blocks were moving while they were counted: never less than nothing. */
-static uint64_t not_negative(uint64_t count)
-{
-    return (int64_t)count < 0 ? 0 : count;
-}
+static uint64_t not_negative(uint64_t count) { return (int64_t)count < 0 ? 0 : count; }
 
 void heap_stats_read(struct heap_stats *stats, struct heap_class_stats *classes)
 {

@@ -1,9 +1,9 @@
 /* suspect.c: blocks that were freed and carry the key word of a free block.
  *
- * The key word alone proves nothing: the program may have written it. So a suspect is looked for on the lists where a free
- * block would be. Found: a double free, reported. Not found: the first free may still be on its way in another thread's
- * parcel; the block is left alone, recorded with its owner, and looked for again when blocks come home. The oldest record
- * gives way to a new one, unproved: such a block is lost and counted, never reported.
+ * The key word alone proves nothing: the program may have written it. So a suspect is looked for on the lists where a
+ * free block would be. Found: a double free, reported. Not found: the first free may still be on its way in another
+ * thread's parcel; the block is left alone, recorded with its owner, and looked for again when blocks come home. The
+ * oldest record gives way to a new one, unproved: such a block is lost and counted, never reported.
  *
  * Threads: any may record, with one exchange. Only the owner looks: lists are walked by nobody else. */
 #include "heap/own.h"
@@ -18,7 +18,8 @@ static bool is_free(const struct heap *heap, const struct slab *slab, const stru
             slab_list_holds(slab, heap->list[slab->line.class], most, block));
 }
 
-/* Whether `block` turns out to be free when all that others sent has been taken. A slab that ends by that had no used block. */
+/* Whether `block` turns out to be free when all that others sent has been taken. A slab that ends by that had no used
+ * block. */
 static bool came_home(struct heap *heap, struct slab *slab, const struct block *block)
 {
     heap_collect(heap);

@@ -3,11 +3,12 @@
  *   no_heap --first slow path--> a heap --thread ends--> exited_heap: the shared heap, under its lock
  *                                   \--misuse reported--> reserve_heap: fresh mappings, nothing is freed
  *
- * The thread-local word always names something whose lists may be read: before the first slow path a constant with empty
- * lists, so "not initialised yet" costs the fast path nothing. Calls go on coming after our thread destructor (other keys'
- * destructors, libc's own clean-up); nothing is ever torn down.
+ * The thread-local word always names something whose lists may be read: before the first slow path a constant with
+ * empty lists, so "not initialised yet" costs the fast path nothing. Calls go on coming after our thread destructor
+ * (other keys' destructors, libc's own clean-up); nothing is ever torn down.
  *
- * Heaps lie a fixed distance apart in a range of their own and are never unmapped: an id always leads to readable memory. */
+ * Heaps lie a fixed distance apart in a range of their own and are never unmapped: an id always leads to readable
+ * memory. */
 #include "heap/own.h"
 
 /* Three heaps without blocks. Constant: the fast path only reads their lists. */
@@ -21,10 +22,7 @@ static const struct block *const heap_reserve[CLASS_COUNT] __attribute__((aligne
 
 __thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
-static void become(const struct heap *heap)
-{
-    heap_self = heap_self_of(heap);
-}
+static void become(const struct heap *heap) { heap_self = heap_self_of(heap); }
 
 struct heap_taps heap_taps;
 
@@ -32,22 +30,20 @@ static struct os_lock heaps_lock;
 
 static struct {
     _Atomic uint32_t count; /* ids given out: 1 .. count; read without the lock */
-    struct heap *spare;   /* heaps of threads that have ended */
-    struct heap *shared;  /* all shared heaps */
-    struct heap *common;  /* the shared heap of threads without one */
+    struct heap *spare;     /* heaps of threads that have ended */
+    struct heap *shared;    /* all shared heaps */
+    struct heap *common;    /* the shared heap of threads without one */
     bool fork_holds;
 } heaps; /* guarded by heaps_lock */
 
 /* ---- Heaps ------------------------------------------------------------------------------------------------------------------------- */
 
-struct heap *heap_at(uint32_t id)
-{
-    return (struct heap *)(page_heaps_range.base + (size_t)(id - 1) * HEAP_STRIDE);
-}
+struct heap *heap_at(uint32_t id) { return (struct heap *)(page_heaps_range.base + (size_t)(id - 1) * HEAP_STRIDE); }
 
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context)
 {
-    /* acquire: pairs with the release in new_heap(). No lock: the caller may be inside a shared heap, whose lock comes after. */
+    /* acquire: pairs with the release in new_heap(). No lock: the caller may be inside a shared heap, whose lock comes
+     * after. */
     const uint32_t count = load_acquire(&heaps.count);
 
     for (uint32_t id = 1; id <= count; id++)
@@ -132,15 +128,9 @@ struct heap *heap_own(void)
     return heap == NO_HEAP || heap == EXITED_HEAP || heap == RESERVE_HEAP ? NULL : heap;
 }
 
-bool heap_is_reserve(void)
-{
-    return heap_mine() == RESERVE_HEAP;
-}
+bool heap_is_reserve(void) { return heap_mine() == RESERVE_HEAP; }
 
-bool heap_enter_shared(struct heap *heap)
-{
-    return os_lock_take(&heap->lock);
-}
+bool heap_enter_shared(struct heap *heap) { return os_lock_take(&heap->lock); }
 
 /* The shared heap of threads that have none of their own. */
 static struct heap *enter_common(void)
@@ -205,8 +195,8 @@ void heap_tick(struct heap *heap)
     uint64_t last = load_relaxed(&last_visit);
 
     heap_send_parcels(heap);
-    if (now - last < VISIT_MS || !atomic_compare_exchange_strong_explicit(&last_visit, &last, now, memory_order_relaxed,
-                                                                          memory_order_relaxed))
+    if (now - last < VISIT_MS ||
+        !atomic_compare_exchange_strong_explicit(&last_visit, &last, now, memory_order_relaxed, memory_order_relaxed))
         return;
     page_purge_due(now);
     if (heap_taps.time_passed != NULL)
@@ -238,7 +228,8 @@ void heap_thread_exit(void)
 {
     struct heap *const heap = heap_own();
 
-    if (heap == NULL || heap->is_busy) { /* busy: the thread ends inside a slow path, from a signal handler; leave all as it is */
+    if (heap == NULL ||
+        heap->is_busy) { /* busy: the thread ends inside a slow path, from a signal handler; leave all as it is */
         if (!heap_is_reserve())
             become(EXITED_HEAP);
         return;
@@ -260,10 +251,7 @@ bool heap_thread_arm(void)
     return true;
 }
 
-void heap_thread_reserve(void)
-{
-    become(RESERVE_HEAP);
-}
+void heap_thread_reserve(void) { become(RESERVE_HEAP); }
 
 void heap_settle(void)
 {
@@ -344,6 +332,7 @@ static void bury(struct heap *heap)
         heap->partial[class.i] = (struct heap_queue){NO_GRANULE, NO_GRANULE};
         heap->full[class.i] = NO_GRANULE;
     }
+    heap->parcel_bytes = 0;
     heap->is_busy = false;
     give_heap(heap);
 }

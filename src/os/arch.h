@@ -32,10 +32,7 @@ static inline uintptr_t os_thread_pointer(void)
     return self;
 }
 
-static inline void os_spin_pause(void)
-{
-    __builtin_ia32_pause();
-}
+static inline void os_spin_pause(void) { __builtin_ia32_pause(); }
 
 #elif defined(__aarch64__)
 
@@ -61,10 +58,7 @@ static inline uintptr_t os_thread_pointer(void)
     return self;
 }
 
-static inline void os_spin_pause(void)
-{
-    __asm__ volatile("yield");
-}
+static inline void os_spin_pause(void) { __asm__ volatile("yield"); }
 
 #else
 #error "Ashlar runs on x86-64 and aarch64"

@@ -1,8 +1,8 @@
 /* clock.c: time without a system call, from the vDSO that the kernel maps into every process.
  *
- * The vDSO is an ELF image; its clock_gettime is found by name in the dynamic symbol table. libc's clock_gettime is not used:
- * a program may interpose it, and a sandbox may kill the system call it falls back to.
- * source: vdso(7); System V gABI, "Symbol Table". */
+ * The vDSO is an ELF image; its clock_gettime is found by name in the dynamic symbol table. libc's clock_gettime is not
+ * used: a program may interpose it, and a sandbox may kill the system call it falls back to. source: vdso(7); System V
+ * gABI, "Symbol Table". */
 #include "os/os.h"
 
 #include <elf.h>
@@ -61,7 +61,8 @@ static struct vdso_tables tables_of(uintptr_t bias, const Elf64_Dyn *entry)
 }
 
 /* Number of symbols, from whichever hash table there is (newer kernels dropped DT_HASH).
- * source: the layout of DT_GNU_HASH as binutils documents it in its bfd sources: buckets, then chains ended by bit 0. */
+ * source: the layout of DT_GNU_HASH as binutils documents it in its bfd sources: buckets, then chains ended by bit 0.
+ */
 static uint32_t symbol_count(const struct vdso_tables *tables)
 {
     if (tables->hash != NULL)
@@ -109,10 +110,7 @@ static clock_function *find_clock(const Elf64_Ehdr *image)
     return NULL;
 }
 
-void os_clock_start(uintptr_t vdso)
-{
-    vdso_clock = vdso != 0 ? find_clock((const Elf64_Ehdr *)vdso) : NULL;
-}
+void os_clock_start(uintptr_t vdso) { vdso_clock = vdso != 0 ? find_clock((const Elf64_Ehdr *)vdso) : NULL; }
 
 uint64_t os_clock_coarse_ms(void)
 {
@@ -131,12 +129,6 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-uint64_t os_clock_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC);
-}
+uint64_t os_clock_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
-uint64_t os_clock_real_ns(void)
-{
-    return clock_ns(CLOCK_REALTIME);
-}
+uint64_t os_clock_real_ns(void) { return clock_ns(CLOCK_REALTIME); }

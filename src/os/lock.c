@@ -2,9 +2,9 @@
  *
  *   0 --take--> holder --somebody waits--> holder + 1 --drop, wake one--> 0
  *
- * Holder and state are one word: a signal handler may come between any two instructions, and must then see either that its own
- * thread holds the lock, or that it is free.
- * It spins for a moment only: on a machine with few cores the holder may be the thread that the spinner keeps from running. */
+ * Holder and state are one word: a signal handler may come between any two instructions, and must then see either that
+ * its own thread holds the lock, or that it is free. It spins for a moment only: on a machine with few cores the holder
+ * may be the thread that the spinner keeps from running. */
 #include "os/os.h"
 
 #include <linux/futex.h>
@@ -14,7 +14,8 @@ enum { SPINS = 40 };
 
 #define WAITED_FOR ((uintptr_t)1)
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the kernel looks at the low half of the word, which comes first");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "the kernel looks at the low half of the word, which comes first");
 
 static void futex(struct os_lock *lock, int operation, uint32_t value)
 {
@@ -26,7 +27,8 @@ static bool try_take(struct os_lock *lock, uintptr_t as)
     uintptr_t nobody = 0;
 
     /* acquire: pairs with the release in os_lock_drop(). */
-    return atomic_compare_exchange_strong_explicit(&lock->word, &nobody, as, memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&lock->word, &nobody, as, memory_order_acquire,
+                                                   memory_order_relaxed);
 }
 
 /* Wait until the lock has been dropped, or something else has happened to it. */
@@ -78,7 +80,4 @@ void os_lock_drop(struct os_lock *lock)
         futex(lock, FUTEX_WAKE, 1);
 }
 
-void os_lock_reset(struct os_lock *lock)
-{
-    store_release(&lock->word, 0);
-}
+void os_lock_reset(struct os_lock *lock) { store_release(&lock->word, 0); }

@@ -9,15 +9,9 @@
 #define MAP_FIXED_NOREPLACE 0x100000 /* Linux 4.17; older kernels take the address as a hint */
 #endif
 
-static bool refused(long result)
-{
-    return (unsigned long)result > -4096ul;
-}
+static bool refused(long result) { return (unsigned long)result > -4096ul; }
 
-static int error_of(long result)
-{
-    return refused(result) ? (int)-result : 0;
-}
+static int error_of(long result) { return refused(result) ? (int)-result : 0; }
 
 static long map(void *address, size_t bytes, int protection, int flags, int descriptor)
 {

@@ -1,7 +1,8 @@
 /* os.h: the whole contract with the kernel.
  *
- * Functions that can fail return 0 or an errno value (or NULL) and leave errno as they found it. Nothing here allocates,
- * prints (but os_write) or takes a lock of libc. Which calls may be made when: docs/design.md, "System calls". */
+ * Functions that can fail return 0 or an errno value (or NULL) and leave errno as they found it. Nothing here
+ * allocates, prints (but os_write) or takes a lock of libc. Which calls may be made when: docs/design.md, "System
+ * calls". */
 #ifndef ASHLAR_OS_OS_H
 #define ASHLAR_OS_OS_H
 
@@ -14,9 +15,9 @@
 /* ---- What the kernel told the process at its start (getauxval(3)) ---------------------------------------------------- */
 
 struct os_facts {
-    size_t page_bytes; /* 4, 16 or 64 KiB */
-    uint64_t random[2]; /* 16 random bytes, AT_RANDOM */
-    bool secure;       /* AT_SECURE: the environment is not to be trusted */
+    size_t page_bytes;   /* 4, 16 or 64 KiB */
+    uint64_t random[2];  /* 16 random bytes, AT_RANDOM */
+    bool secure;         /* AT_SECURE: the environment is not to be trusted */
     bool short_of_space; /* RLIMIT_AS bounds the address space */
 };
 
@@ -42,8 +43,8 @@ void *os_map_nothing(void *address, size_t bytes);
 
 /* returns: 0 or an errno value, for all four. */
 int os_unmap(void *address, size_t bytes);
-int os_open_up(void *address, size_t bytes);  /* make readable and writable */
-int os_purge(void *address, size_t bytes);    /* drop the content: on success the pages read as zero and cost nothing */
+int os_open_up(void *address, size_t bytes); /* make readable and writable */
+int os_purge(void *address, size_t bytes);   /* drop the content: on success the pages read as zero and cost nothing */
 int os_advise_dontfork(void *address, size_t bytes);
 
 /* Resize a mapping of our own, moving it if need be. returns: its address, or NULL: nothing has changed. */
@@ -66,8 +67,8 @@ struct os_lock {
     _Atomic uintptr_t word; /* 0, or the holder's thread pointer (valid in a fork child too), plus 1 when waited for */
 };
 
-/* Wait for `lock` and take it. returns: false when this thread holds it already (a signal handler interrupted us, or fork
- * was called from one): the caller must do without. */
+/* Wait for `lock` and take it. returns: false when this thread holds it already (a signal handler interrupted us, or
+ * fork was called from one): the caller must do without. */
 bool os_lock_take(struct os_lock *lock);
 void os_lock_drop(struct os_lock *lock);
 

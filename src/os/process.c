@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-
 static bool address_space_is_bounded(void)
 {
     struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
@@ -54,15 +53,9 @@ const char *os_environment(const char *name, bool *ready)
     return NULL;
 }
 
-int os_pid(void)
-{
-    return (int)os_call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
-}
+int os_pid(void) { return (int)os_call6(SYS_getpid, 0, 0, 0, 0, 0, 0); }
 
-int os_parent_pid(void)
-{
-    return (int)os_call6(SYS_getppid, 0, 0, 0, 0, 0, 0);
-}
+int os_parent_pid(void) { return (int)os_call6(SYS_getppid, 0, 0, 0, 0, 0, 0); }
 
 void os_write(int descriptor, const char *text, size_t bytes)
 {
@@ -82,10 +75,7 @@ int os_open(const char *path, int flags, unsigned mode)
     return (int)os_call6(SYS_openat, AT_FDCWD, (long)path, flags, mode, 0, 0);
 }
 
-int os_close(int descriptor)
-{
-    return (int)-os_call6(SYS_close, descriptor, 0, 0, 0, 0, 0);
-}
+int os_close(int descriptor) { return (int)-os_call6(SYS_close, descriptor, 0, 0, 0, 0, 0); }
 
 int os_truncate(int descriptor, size_t bytes)
 {

@@ -1,11 +1,11 @@
-/* fresh.c: blocks for a thread that cannot be served otherwise: a signal handler that allocates while the code under it holds
- * one of our locks (waiting would be for ever), and a thread that has reported misuse and is about to abort.
+/* fresh.c: blocks for a thread that cannot be served otherwise: a signal handler that allocates while the code under it
+ * holds one of our locks (waiting would be for ever), and a thread that has reported misuse and is about to abort.
  *
  *   newest --> [ chunk | size block | size block | ... ] --> older chunk --> NULL
  *
- * Blocks are cut off the newest chunk, each behind a word with its size; large ones bring a chunk of their own. Nothing is
- * ever given back: such calls are rare, and mostly the last ones of the process. Neither is anything locked: a chunk is
- * pushed with one compare-and-swap, and space in it is taken with one addition. */
+ * Blocks are cut off the newest chunk, each behind a word with its size; large ones bring a chunk of their own. Nothing
+ * is ever given back: such calls are rare, and mostly the last ones of the process. Neither is anything locked: a chunk
+ * is pushed with one compare-and-swap, and space in it is taken with one addition. */
 #include "page/page.h"
 
 struct chunk {
@@ -23,7 +23,8 @@ struct fresh_header {
 
 #define CHUNK_BYTES ((size_t)64 << 10)
 
-static_assert(sizeof(struct chunk) % BLOCK_ALIGN == 0 && sizeof(struct fresh_header) == BLOCK_ALIGN, "blocks stay aligned");
+static_assert(sizeof(struct chunk) % BLOCK_ALIGN == 0 && sizeof(struct fresh_header) == BLOCK_ALIGN,
+              "blocks stay aligned");
 
 static _Atomic(struct chunk *) newest;
 
@@ -40,7 +41,8 @@ static struct chunk *add_chunk(size_t bytes)
     store_relaxed(&chunk->taken, sizeof *chunk);
     chunk->older = load_relaxed(&newest);
     /* release: publishes the chunk; pairs with the acquires below. */
-    while (!atomic_compare_exchange_weak_explicit(&newest, &chunk->older, chunk, memory_order_release, memory_order_relaxed))
+    while (!atomic_compare_exchange_weak_explicit(&newest, &chunk->older, chunk, memory_order_release,
+                                                  memory_order_relaxed))
         ;
     return chunk;
 }
@@ -69,16 +71,14 @@ void *page_fresh_take(size_t bytes, size_t alignment)
         start = take_from(add_chunk(whole), whole);
     if (start == 0)
         return NULL;
-    const uintptr_t block = round_up(start + sizeof(struct fresh_header), alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN);
+    const uintptr_t block =
+        round_up(start + sizeof(struct fresh_header), alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN);
 
     ((struct fresh_header *)block)[-1] = (struct fresh_header){block ^ page_ground.key_secret, bytes};
     return (void *)block;
 }
 
-static bool holds(const struct chunk *chunk, uintptr_t address)
-{
-    return address - (uintptr_t)chunk < chunk->bytes;
-}
+static bool holds(const struct chunk *chunk, uintptr_t address) { return address - (uintptr_t)chunk < chunk->bytes; }
 
 size_t page_fresh_bytes(const void *block)
 {
@@ -87,7 +87,8 @@ size_t page_fresh_bytes(const void *block)
 
     while (chunk != NULL && !holds(chunk, address))
         chunk = chunk->older;
-    if (chunk == NULL || address % BLOCK_ALIGN != 0 || address - (uintptr_t)chunk < sizeof *chunk + sizeof(struct fresh_header))
+    if (chunk == NULL || address % BLOCK_ALIGN != 0 ||
+        address - (uintptr_t)chunk < sizeof *chunk + sizeof(struct fresh_header))
         return 0;
     const struct fresh_header *const header = (const struct fresh_header *)address - 1;
 

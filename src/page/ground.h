@@ -20,7 +20,8 @@ bool page_ground_open(void);
 granule_count page_ground_grow(granule_count wanted, granule_count *hole);
 
 /* Bytes that blocks may take beside what huge blocks and runs already do: asks the limits, purges where that helps.
- * `bytes` are counted as taken on success. returns: false when the hard limit refuses. thread: any; takes the runs' lock. */
+ * `bytes` are counted as taken on success. returns: false when the hard limit refuses. thread: any; takes the runs'
+ * lock. */
 bool page_commit(size_t bytes);
 
 /* Take `bytes` off the count again; because they have been given back, or because the kernel refused them after all. */
@@ -30,7 +31,8 @@ void page_uncommit_refused(size_t bytes);
 /* huge.c's part of the functions of the same names without "huge". */
 bool page_huge_is_inside(void);
 
-/* Unmap all freed ranges that are kept. returns: whether there were any. guarded by: may be called under the runs' lock. */
+/* Unmap all freed ranges that are kept. returns: whether there were any. guarded by: may be called under the runs'
+ * lock. */
 bool page_huge_release_kept(void);
 
 void page_huge_fork_prepare(void);

@@ -4,11 +4,12 @@
  *                        |                      |
  *                     resize: mremap            +--the oldest, when too much is kept--> unmapped
  *
- * A freed range is kept without access so that a second free is named, a late access stops at once, and a request of about the
- * same size is served by one mprotect. What is kept never exceeds the most that was live; nothing is kept under RLIMIT_AS.
+ * A freed range is kept without access so that a second free is named, a late access stops at once, and a request of
+ * about the same size is served by one mprotect. What is kept never exceeds the most that was live; nothing is kept
+ * under RLIMIT_AS.
  *
- * Threads: any; one lock, held across mremap (which moves page tables, not pages). May be taken under the runs' lock, never the
- * other way round. */
+ * Threads: any; one lock, held across mremap (which moves page tables, not pages). May be taken under the runs' lock,
+ * never the other way round. */
 #include "page/ground.h"
 
 /* A state of records that nobody else sees: freed, but the kernel did not take it back. */
@@ -21,14 +22,14 @@ static struct os_lock huge_lock;
 static struct {
     struct page_huge *table; /* sorted by start; live and freed ones */
     size_t count;
-    size_t room_bytes;       /* of the table's mapping */
+    size_t room_bytes; /* of the table's mapping */
     uint64_t taken;
     uint64_t live;
     size_t live_bytes;
     size_t live_bytes_most;
-    size_t kept_bytes;       /* of freed ones */
-    uint32_t kept_next;      /* the order in which they were freed: heap of a freed record is its number */
-} huge; /* guarded by huge_lock */
+    size_t kept_bytes;  /* of freed ones */
+    uint32_t kept_next; /* the order in which they were freed: heap of a freed record is its number */
+} huge;                 /* guarded by huge_lock */
 
 /* ---- The table -------------------------------------------------------------------------------------------------------------- */
 
@@ -71,7 +72,8 @@ static bool table_has_room(void)
 {
     if ((huge.count + 1) * sizeof *huge.table <= huge.room_bytes)
         return true;
-    const size_t wanted = huge.room_bytes == 0 ? round_up(TABLE_BYTES_MIN, page_ground.page_bytes) : 2 * huge.room_bytes;
+    const size_t wanted =
+        huge.room_bytes == 0 ? round_up(TABLE_BYTES_MIN, page_ground.page_bytes) : 2 * huge.room_bytes;
     struct page_huge *const table = os_map(NULL, wanted, NULL);
     struct page_huge *const old = huge.table;
 
@@ -202,7 +204,7 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
 {
     void *block = NULL;
 
-    if (bytes > REQUEST_BYTES_MAX - alignment - page_ground.page_bytes)
+    if (alignment > REQUEST_BYTES_MAX / 2 || bytes > REQUEST_BYTES_MAX - alignment - page_ground.page_bytes)
         return NULL;
     bytes = round_up(bytes, page_ground.page_bytes);
     if (!page_commit(bytes))
@@ -228,7 +230,8 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
 struct page_huge page_huge_find(const void *address)
 {
     struct page_huge found = {0};
-    const bool takes = os_lock_take(&huge_lock); /* refused in a signal handler, which looks all the same: at worst it misses */
+    const bool takes =
+        os_lock_take(&huge_lock); /* refused in a signal handler, which looks all the same: at worst it misses */
     const struct page_huge *const record = record_of((uintptr_t)address);
 
     if (record != NULL)
@@ -348,19 +351,13 @@ bool page_huge_release_kept(void)
     return any;
 }
 
-bool page_huge_is_inside(void)
-{
-    return os_lock_is_held(&huge_lock);
-}
+bool page_huge_is_inside(void) { return os_lock_is_held(&huge_lock); }
 
 /* ---- Fork, statistics ----------------------------------------------------------------------------------------------------- */
 
 static bool huge_fork_holds; /* guarded by huge_lock: see run.c */
 
-void page_huge_fork_prepare(void)
-{
-    huge_fork_holds = os_lock_take(&huge_lock);
-}
+void page_huge_fork_prepare(void) { huge_fork_holds = os_lock_take(&huge_lock); }
 
 void page_huge_fork_parent(void)
 {

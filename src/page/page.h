@@ -1,12 +1,12 @@
-/* page.h: address space, in granules: one heap range that grows, a table with one line per granule, runs of free granules,
- * and mappings of their own for huge blocks.
+/* page.h: address space, in granules: one heap range that grows, a table with one line per granule, runs of free
+ * granules, and mappings of their own for huge blocks.
  *
  *   heap range   base | granule 0 | 1 | 2 | ...              | end   (grows upward, never reserved)
  *                          |       |   |
  *   table         line 0 --+  1 ---+ 2-+   64 bytes each, in a range of its own: no metadata lies beside user data
  *
- * From an address to its line there are no loads but base, end and table: see page_offset() and page_line(). All three are
- * found by the same random draw at start, and by nobody who has not read them.
+ * From an address to its line there are no loads but base, end and table: see page_offset() and page_line(). All three
+ * are found by the same random draw at start, and by nobody who has not read them.
  *
  * Granule 0 stays unused, so that index 0 can mean "none" everywhere. */
 #ifndef ASHLAR_PAGE_PAGE_H
@@ -21,15 +21,15 @@
 /* ---- The ground: written at start and when the range grows, read by every call ------------------------------------------ */
 
 struct page_ground {
-    uintptr_t base;               /* of the heap range */
-    _Atomic uintptr_t end16;      /* bytes of the range / 16; 0 before the first growth */
-    char *table;                  /* lines */
-    uint64_t link_secret;         /* links in free blocks are stored xor this */
-    uint64_t key_secret;          /* the key word of a free block is its address xor this */
-    size_t page_bytes;            /* of the kernel */
-    bool short_of_space;          /* RLIMIT_AS was set at start: no address range is kept for later */
-    bool secure;                  /* AT_SECURE */
-    bool is_started;              /* page_start() is done */
+    uintptr_t base;          /* of the heap range */
+    _Atomic uintptr_t end16; /* bytes of the range / 16; 0 before the first growth */
+    char *table;             /* lines */
+    uint64_t link_secret;    /* links in free blocks are stored xor this */
+    uint64_t key_secret;     /* the key word of a free block is its address xor this */
+    size_t page_bytes;       /* of the kernel */
+    bool short_of_space;     /* RLIMIT_AS was set at start: no address range is kept for later */
+    bool secure;             /* AT_SECURE */
+    bool is_started;         /* page_start() is done */
 } __attribute__((aligned(64)));
 
 extern struct page_ground page_ground __attribute__((visibility("hidden")));
@@ -47,17 +47,17 @@ enum granule_kind {
     GRANULE_LARGE,     /* first granule of a large block */
 };
 
-/* What all lines have in common. The floors above define structs of 64 bytes that begin with this one. Bytes 48 to 63 of a
- * line belong to the floors above: the page floor keeps them. */
+/* What all lines have in common. The floors above define structs of 64 bytes that begin with this one. Bytes 48 to 63
+ * of a line belong to the floors above: the page floor keeps them. */
 struct line {
-    _Atomic uintptr_t owner; /* of a slab: who may free into it without asking, see heap_self; else LINE_NOBODY, or 0 where
-                                nothing was ever written */
-    uint8_t kind;          /* enum granule_kind */
-    uint8_t state;         /* the kind's own */
-    uint8_t class;         /* of a slab */
+    _Atomic uintptr_t owner; /* of a slab: who may free into it without asking, see heap_self; else LINE_NOBODY, or 0
+                                where nothing was ever written */
+    uint8_t kind;            /* enum granule_kind */
+    uint8_t state;           /* the kind's own */
+    uint8_t class;           /* of a slab */
     uint8_t unused;
-    uint16_t granules;     /* of a slab or large block; see GRANULE_SLAB_REST */
-    uint16_t slack;        /* of a slab: used blocks beyond `needed` */
+    uint16_t granules; /* of a slab or large block; see GRANULE_SLAB_REST */
+    uint16_t slack;    /* of a slab: used blocks beyond `needed` */
 };
 
 enum { LINE_SHIFT = 6 };
@@ -65,10 +65,7 @@ enum { LINE_SHIFT = 6 };
 #define LINE_NOBODY ((uintptr_t)1)
 
 /* Offset of `address` in the heap range; beyond every limit when it lies outside. */
-static inline uintptr_t page_offset(const void *address)
-{
-    return (uintptr_t)address - page_ground.base;
-}
+static inline uintptr_t page_offset(const void *address) { return (uintptr_t)address - page_ground.base; }
 
 /* Whether `offset` lies in the heap range and is a multiple of 16: rotated, a misaligned one is huge. */
 ALWAYS_INLINE bool page_holds_block(uintptr_t offset)
@@ -78,21 +75,12 @@ ALWAYS_INLINE bool page_holds_block(uintptr_t offset)
 }
 
 /* Whether `offset` lies in the heap range, aligned or not. */
-static inline bool page_holds(uintptr_t offset)
-{
-    return (offset >> 4) < load_relaxed(&page_ground.end16);
-}
+static inline bool page_holds(uintptr_t offset) { return (offset >> 4) < load_relaxed(&page_ground.end16); }
 
 /* The line of the granule at `offset`, which lies in the heap range. */
-ALWAYS_INLINE void *page_line(uintptr_t offset)
-{
-    return page_ground.table + (offset >> GRANULE_SHIFT << LINE_SHIFT);
-}
+ALWAYS_INLINE void *page_line(uintptr_t offset) { return page_ground.table + (offset >> GRANULE_SHIFT << LINE_SHIFT); }
 
-static inline void *page_line_at(granule_index index)
-{
-    return page_ground.table + ((size_t)index.i << LINE_SHIFT);
-}
+static inline void *page_line_at(granule_index index) { return page_ground.table + ((size_t)index.i << LINE_SHIFT); }
 
 static inline granule_index page_index_of(const void *line)
 {
@@ -110,7 +98,8 @@ static inline granule_index page_granule_end(void)
     return (granule_index){(uint32_t)(load_relaxed(&page_ground.end16) >> (GRANULE_SHIFT - 4))};
 }
 
-/* First granule of the run that `index` lies in: the nearest line before it that is not NONE. For error paths: it walks. */
+/* First granule of the run that `index` lies in: the nearest line before it that is not NONE. For error paths: it
+ * walks. */
 granule_index page_run_of(granule_index index);
 
 /* ---- Start, limits ------------------------------------------------------------------------------------------------------------ */
@@ -141,16 +130,17 @@ struct page_range {
     bool reserved; /* the address space is ours already and only has to be opened up */
 };
 
-extern struct page_range page_heaps_range __attribute__((visibility("hidden"))); /* for heap/: one struct after another */
+extern struct page_range page_heaps_range
+    __attribute__((visibility("hidden"))); /* for heap/: one struct after another */
 
 /* returns: false when the kernel refuses. thread: one at a time; the caller's lock. */
 bool page_range_grow(struct page_range *range, size_t bytes, size_t step);
 
 /* ---- Runs of granules ------------------------------------------------------------------------------------------------------ */
 
-/* Take a run of `count` granules whose address is a multiple of `alignment` (a power of two). Its lines' kinds are NONE,
- * and nobody owns them. `*zeroed`: whether every byte reads as zero.
- * returns: its first granule, or NO_GRANULE when the kernel or the hard limit refuses. thread: any. */
+/* Take a run of `count` granules whose address is a multiple of `alignment` (a power of two). Its lines' kinds are
+ * NONE, and nobody owns them. `*zeroed`: whether every byte reads as zero. returns: its first granule, or NO_GRANULE
+ * when the kernel or the hard limit refuses. thread: any. */
 granule_index page_take(granule_count count, size_t alignment, bool *zeroed);
 
 /* Give back a run. Its lines' kinds must be NONE but the first, and nobody may own them. */
@@ -189,14 +179,15 @@ struct page_huge page_huge_find(const void *address);
  * returns: what page_huge_find() would have said before: anything but HUGE_LIVE means that nothing was done. */
 struct page_huge page_huge_give(void *block);
 
-/* Resize the live block at `block` to hold `bytes`, moving it if need be. returns: NULL when refused, nothing has changed. */
+/* Resize the live block at `block` to hold `bytes`, moving it if need be. returns: NULL when refused, nothing has
+ * changed. */
 void *page_huge_resize(void *block, size_t bytes);
 
 /* A live block of `heap`, or a record with state HUGE_UNKNOWN: to end them one by one. */
 struct page_huge page_huge_any_of(uint32_t heap);
 
-/* Whether the calling thread is inside this floor already, holding a lock: a signal handler interrupted it. Then nothing can be
- * taken or given here. */
+/* Whether the calling thread is inside this floor already, holding a lock: a signal handler interrupted it. Then
+ * nothing can be taken or given here. */
 bool page_is_inside(void);
 
 /* ---- A block when nothing else can be had: our own lock is held by this very thread -------------------------------------------- */
@@ -209,19 +200,20 @@ size_t page_fresh_bytes(const void *block);
 
 /* ---- Fork, statistics ------------------------------------------------------------------------------------------------------- */
 
-/* Before fork: take the floor's locks, in this order: runs, huge. After it: drop them in the parent, reset them in the child. */
+/* Before fork: take the floor's locks, in this order: runs, huge. After it: drop them in the parent, reset them in the
+ * child. */
 void page_fork_prepare(void);
 void page_fork_parent(void);
 void page_fork_child(void);
 
 struct page_stats {
-    size_t mapped;          /* heap range and huge blocks */
-    size_t metadata;        /* table, heaps, records */
-    size_t dirty;           /* free, not given back */
-    uint64_t purged;        /* bytes given back since the start */
+    size_t mapped;   /* heap range and huge blocks */
+    size_t metadata; /* table, heaps, records */
+    size_t dirty;    /* free, not given back */
+    uint64_t purged; /* bytes given back since the start */
     uint64_t purge_calls;
-    uint64_t refused;       /* times that the kernel or the hard limit said no */
-    uint64_t huge_taken;    /* blocks since the start */
+    uint64_t refused;    /* times that the kernel or the hard limit said no */
+    uint64_t huge_taken; /* blocks since the start */
     uint64_t huge_live;
     size_t huge_live_bytes;
 };

@@ -1,8 +1,8 @@
 /* range.c: address ranges that grow in place, and the ground they make.
  *
- * Rivals reserve from half a GiB to a TiB at start; users pay with ulimit -v, container limits and core dumps. Here three
- * ranges (heap, table, heaps) start at random places that other runtimes do not use, and grow by MAP_FIXED_NOREPLACE in
- * steps that merge into one kernel mapping each.
+ * Rivals reserve from half a GiB to a TiB at start; users pay with ulimit -v, container limits and core dumps. Here
+ * three ranges (heap, table, heaps) start at random places that other runtimes do not use, and grow by
+ * MAP_FIXED_NOREPLACE in steps that merge into one kernel mapping each.
  *
  * Where fixed places are refused altogether (address spaces of 39 bits, emulators, odd kernels) one reservation without
  * access is made instead, as large as the kernel allows, and opened up step by step. */
@@ -24,9 +24,9 @@ enum { TERA_SHIFT = 40, PLACE_TRIES = 8, HOLE_TRIES = 48 };
 #define RESERVATION_MIN ((size_t)32 << 20)
 #define HEAP_RANGE_MAX ((size_t)8 << TERA_SHIFT)
 
-/* Where the ranges may start: [first, first + 2^bits * 4 MiB). Below lie the program's fixed places and AddressSanitizer's
- * shadow, above the heap of position-independent programs (0x55...) and the kernel's own choices (0x7f...).
- * source: Linux Documentation/x86/x86_64/mm.rst; compiler-rt's address space tables. */
+/* Where the ranges may start: [first, first + 2^bits * 4 MiB). Below lie the program's fixed places and
+ * AddressSanitizer's shadow, above the heap of position-independent programs (0x55...) and the kernel's own choices
+ * (0x7f...). source: Linux Documentation/x86/x86_64/mm.rst; compiler-rt's address space tables. */
 static const struct {
     struct page_range *range;
     uintptr_t first;
@@ -118,8 +118,8 @@ static bool reserve(void)
 
         page_table_range = (struct page_range){(uintptr_t)start, 0, table, true};
         page_heaps_range = (struct page_range){(uintptr_t)start + table + GRANULE_BYTES, 0, heaps, true};
-        page_heap_range = (struct page_range){
-            heap, 0, round_down((uintptr_t)start + bytes - heap, GRANULE_BYTES), true};
+        page_heap_range =
+            (struct page_range){heap, 0, round_down((uintptr_t)start + bytes - heap, GRANULE_BYTES), true};
         return true;
     }
     return false;
@@ -162,10 +162,7 @@ bool page_ground_open(void)
 }
 
 /* Bytes of heap range that the table has lines for. */
-static size_t table_covers(void)
-{
-    return page_table_range.mapped >> LINE_SHIFT << GRANULE_SHIFT;
-}
+static size_t table_covers(void) { return page_table_range.mapped >> LINE_SHIFT << GRANULE_SHIFT; }
 
 static bool grow_heap_by(size_t step, int *error)
 {
@@ -173,13 +170,14 @@ static bool grow_heap_by(size_t step, int *error)
     const size_t lines = (wanted >> GRANULE_SHIFT) << LINE_SHIFT;
 
     *error = ENOMEM;
-    if (wanted > table_covers() && !page_range_grow(&page_table_range, lines, lines / 8 > TABLE_STEP ? lines / 8 : TABLE_STEP))
+    if (wanted > table_covers() &&
+        !page_range_grow(&page_table_range, lines, lines / 8 > TABLE_STEP ? lines / 8 : TABLE_STEP))
         return false;
     return grow_by(&page_heap_range, step, error);
 }
 
-/* Somebody else's mapping lies at the end of the range: leave it out, and go on behind it. Its lines stay NONE behind one that
- * says HOLE. returns: the granules left out, 0 when there is no getting past it. */
+/* Somebody else's mapping lies at the end of the range: leave it out, and go on behind it. Its lines stay NONE behind
+ * one that says HOLE. returns: the granules left out, 0 when there is no getting past it. */
 static granule_count skip_hole(size_t step, int *error)
 {
     const size_t start = page_heap_range.mapped;
@@ -214,7 +212,8 @@ granule_count page_ground_grow(granule_count wanted, granule_count *hole)
             return (granule_count){0};
         step = step / 2 > least ? round_up(step / 2, GRANULE_BYTES) : least;
     }
-    /* release: the table's lines for the new ground are mapped; pairs with nothing more than the hand-over of a block. */
+    /* release: the table's lines for the new ground are mapped; pairs with nothing more than the hand-over of a block.
+     */
     store_release(&page_ground.end16, page_heap_range.mapped >> 4);
     return (granule_count){(uint32_t)(step >> GRANULE_SHIFT)};
 }

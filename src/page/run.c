@@ -4,9 +4,10 @@
  *                         |                                                ^
  *                         +------------------page_take---------------------+
  *
- * A free run is dirty (its pages are resident, its content is anything) or clean (never used, or given back to the kernel: it
- * reads as zero and costs nothing). Each kind has a tree; neighbours of the same kind are always joined. Dirty ground is
- * reused first, the shortest fit first, the lowest address first: that is what lets long runs and the heap's end empty.
+ * A free run is dirty (its pages are resident, its content is anything) or clean (never used, or given back to the
+ * kernel: it reads as zero and costs nothing). Each kind has a tree; neighbours of the same kind are always joined.
+ * Dirty ground is reused first, the shortest fit first, the lowest address first: that is what lets long runs and the
+ * heap's end empty.
  *
  * Invariant: live + dirty + clean + holes + granule 0 == granules of the heap range (runs being purged count as dirty).
  * Threads:   any; one lock, never held across madvise. */
@@ -22,24 +23,25 @@ enum run_state { CLEAN, DIRTY };
 static struct os_lock run_lock;
 
 static struct {
-    granule_index trees[2];  /* by enum run_state */
-    granule_index oldest;    /* dirty runs in the order in which they became dirty */
+    granule_index trees[2]; /* by enum run_state */
+    granule_index oldest;   /* dirty runs in the order in which they became dirty */
     granule_index newest;
-    size_t dirty;            /* bytes */
-    size_t committed;        /* live runs and huge blocks, bytes */
+    size_t dirty;     /* bytes */
+    size_t committed; /* live runs and huge blocks, bytes */
     uint64_t purged;
     uint64_t purge_calls;
     uint64_t refused;
-    uint32_t now_ms;         /* when somebody last looked at the clock */
-    bool keeps_content;      /* purged pages were seen to keep their content: an emulator */
-    bool was_tried;          /* keeps_content is known */
-} runs; /* guarded by run_lock */
+    uint32_t now_ms;    /* when somebody last looked at the clock */
+    bool keeps_content; /* purged pages were seen to keep their content: an emulator */
+    bool was_tried;     /* keeps_content is known */
+} runs;                 /* guarded by run_lock */
 
 struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
 
 /* ---- Free runs in their trees and in the list of dirty ones -------------------------------------------------------------- */
 
-/* What has been dirty for longest goes first; everything else counts as just come, whatever its stamp: it waits a little longer. */
+/* What has been dirty for longest goes first; everything else counts as just come, whatever its stamp: it waits a
+ * little longer. */
 static void list_dirty(granule_index index, uint32_t stamp_ms)
 {
     struct free_run *const run = run_at(index);
@@ -156,8 +158,7 @@ static size_t purge_oldest(size_t most, size_t *purged)
     leave(first);
     const granule_count part = granules_for(most);
     if (part.n < length.n) {
-        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY,
-              stamp_ms);
+        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY, stamp_ms);
         length = part;
     }
     run_at(first)->line.kind = GRANULE_PURGING;
@@ -308,10 +309,7 @@ static bool open_ground(void)
     return true;
 }
 
-bool page_is_inside(void)
-{
-    return os_lock_is_held(&run_lock) || page_huge_is_inside();
-}
+bool page_is_inside(void) { return os_lock_is_held(&run_lock) || page_huge_is_inside(); }
 
 bool page_open(void)
 {
@@ -339,8 +337,8 @@ static bool grow(granule_count count)
     return true;
 }
 
-/* A free run of at least `count` granules, dirty ones first; grows the range, and as the last resort purges all, which joins
- * dirty runs with clean ones. Clean ground is asked of the limits. */
+/* A free run of at least `count` granules, dirty ones first; grows the range, and as the last resort purges all, which
+ * joins dirty runs with clean ones. Clean ground is asked of the limits. */
 static granule_index find(granule_count count, granule_count wanted)
 {
     granule_index found = tree_fit(runs.trees[DIRTY], count);

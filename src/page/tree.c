@@ -9,12 +9,10 @@ static bool comes_before(granule_index a, granule_index b)
     return a_length.n != b_length.n ? a_length.n < b_length.n : a.i < b.i;
 }
 
-static uint64_t priority(granule_index run)
-{
-    return mix64(run.i);
-}
+static uint64_t priority(granule_index run) { return mix64(run.i); }
 
-/* Split the tree at `link` by the key of `run`: what comes before it to its left, the rest to its right; `run` takes its place. */
+/* Split the tree at `link` by the key of `run`: what comes before it to its left, the rest to its right; `run` takes
+ * its place. */
 static void split_at(granule_index *link, granule_index run)
 {
     granule_index tree = *link;

@@ -15,7 +15,8 @@ struct prof_totals {
     uint64_t room[offsetof(struct ashlar_stats, classes) / sizeof(uint64_t)];
 };
 
-/* Fill in the figures before `classes`. returns: `totals`, to be read as a struct ashlar_stats up to there and no further. */
+/* Fill in the figures before `classes`. returns: `totals`, to be read as a struct ashlar_stats up to there and no
+ * further. */
 const struct ashlar_stats *prof_totals(struct prof_totals *totals);
 
 /* Call `visit` for every class that was ever used, with its row. */

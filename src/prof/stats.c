@@ -7,10 +7,7 @@ static_assert((int)CLASS_COUNT <= (int)ASHLAR_STATS_CLASSES, "every class has a 
 
 static _Atomic uint64_t foreign;
 
-void prof_count_foreign(void)
-{
-    add_relaxed(&foreign, 1);
-}
+void prof_count_foreign(void) { add_relaxed(&foreign, 1); }
 
 static struct ashlar_class_stats row_of(int class, const struct heap_class_stats *from)
 {
@@ -130,17 +127,38 @@ static void put_class(const struct ashlar_class_stats *row, void *context)
 
 void prof_stats_json(struct text *text)
 {
-#define MEMBER(name) {#name, offsetof(struct ashlar_stats, name)}
+#define MEMBER(name)                                                                                                   \
+    {                                                                                                                  \
+#name, offsetof(struct ashlar_stats, name)                                                                     \
+    }
     static const struct {
         const char *name;
         size_t offset;
     } members[] = {
-        MEMBER(allocations),       MEMBER(frees),            MEMBER(remote_frees),      MEMBER(live_blocks),
-        MEMBER(live_bytes),        MEMBER(active_bytes),     MEMBER(peak_active_bytes), MEMBER(dirty_bytes),
-        MEMBER(mapped_bytes),      MEMBER(metadata_bytes),   MEMBER(purged_bytes),      MEMBER(purge_calls),
-        MEMBER(large_allocations), MEMBER(large_live_blocks), MEMBER(large_live_bytes), MEMBER(middle_live_blocks),
-        MEMBER(middle_live_bytes), MEMBER(huge_allocations), MEMBER(huge_live_blocks),  MEMBER(huge_live_bytes),
-        MEMBER(foreign_frees),     MEMBER(dropped_frees),    MEMBER(unproved_frees),    MEMBER(refused_mappings),
+        MEMBER(allocations),
+        MEMBER(frees),
+        MEMBER(remote_frees),
+        MEMBER(live_blocks),
+        MEMBER(live_bytes),
+        MEMBER(active_bytes),
+        MEMBER(peak_active_bytes),
+        MEMBER(dirty_bytes),
+        MEMBER(mapped_bytes),
+        MEMBER(metadata_bytes),
+        MEMBER(purged_bytes),
+        MEMBER(purge_calls),
+        MEMBER(large_allocations),
+        MEMBER(large_live_blocks),
+        MEMBER(large_live_bytes),
+        MEMBER(middle_live_blocks),
+        MEMBER(middle_live_bytes),
+        MEMBER(huge_allocations),
+        MEMBER(huge_live_blocks),
+        MEMBER(huge_live_bytes),
+        MEMBER(foreign_frees),
+        MEMBER(dropped_frees),
+        MEMBER(unproved_frees),
+        MEMBER(refused_mappings),
         MEMBER(heaps),
     };
 #undef MEMBER

@@ -9,12 +9,12 @@
 const struct class_info class_table[CLASS_COUNT] = {CLASS_TABLE(CLASS_ROW)};
 
 /* Class of sixteenth `i`, the sizes 16 * i - 15 .. 16 * i. */
-#define SMALL(i) (uint8_t)                                                                                                       \
-    ((i) <= 1    ? 0                                                                                                   \
-     : (i) <= 16 ? (i) - 1                                                                                             \
-     : (i) <= 32 ? 15 + ((i) - 16 + 1) / 2                                                                             \
-     : (i) == 33 ? 24                                                                                                  \
-                 : 24 + ((i) - 32 + 3) / 4)
+#define SMALL(i)                                                                                                       \
+    (uint8_t)((i) <= 1    ? 0                                                                                          \
+              : (i) <= 16 ? (i)-1                                                                                      \
+              : (i) <= 32 ? 15 + ((i)-16 + 1) / 2                                                                      \
+              : (i) == 33 ? 24                                                                                         \
+                          : 24 + ((i)-32 + 3) / 4)
 #define SMALL_FOUR(i) SMALL(i), SMALL(i + 1), SMALL(i + 2), SMALL(i + 3)
 #define SMALL_SIXTEEN(i) SMALL_FOUR(i), SMALL_FOUR(i + 4), SMALL_FOUR(i + 8), SMALL_FOUR(i + 12)
 

@@ -6,8 +6,8 @@
  * Programs cluster at "a power of two plus a small header" (1032, 4104, 4368 bytes): the class at 2^k + max(16, 2^k/64)
  * catches these; without it sqlite3 wastes 7.9 % of its heap inside blocks, with it 3.7 %. docs/design/002.
  *
- * Every class is a multiple of 16, so blocks in a granule-aligned slab are 16-byte aligned; a block of a class that is a
- * multiple of a larger alignment has that alignment too. */
+ * Every class is a multiple of 16, so blocks in a granule-aligned slab are 16-byte aligned; a block of a class that is
+ * a multiple of a larger alignment has that alignment too. */
 #ifndef ASHLAR_SLAB_CLASS_H
 #define ASHLAR_SLAB_CLASS_H
 
@@ -16,13 +16,14 @@
 #include "base/units.h"
 
 #define CLASS_EIGHT(C, low)                                                                                            \
-    C((low) * 9 / 8) C((low) * 10 / 8) C((low) * 11 / 8) C((low) * 12 / 8)                                             \
-    C((low) * 13 / 8) C((low) * 14 / 8) C((low) * 15 / 8) C((low) * 2)
+    C((low)*9 / 8)                                                                                                     \
+    C((low)*10 / 8) C((low)*11 / 8) C((low)*12 / 8) C((low)*13 / 8) C((low)*14 / 8) C((low)*15 / 8) C((low)*2)
 #define CLASS_NINE(C, low) C((low) + (low) / 64) CLASS_EIGHT(C, low)
 #define CLASS_TABLE(C)                                                                                                 \
-    C(16) C(32) C(48) C(64) C(80) C(96) C(112) C(128) C(144) C(160) C(176) C(192) C(208) C(224) C(240) C(256)          \
-    CLASS_EIGHT(C, 256) C(528) CLASS_EIGHT(C, 512) CLASS_NINE(C, 1024) CLASS_NINE(C, 2048) CLASS_NINE(C, 4096)         \
-    CLASS_NINE(C, 8192) CLASS_NINE(C, 16384) CLASS_NINE(C, 32768)
+    C(16)                                                                                                              \
+    C(32) C(48) C(64) C(80) C(96) C(112) C(128) C(144) C(160) C(176) C(192) C(208) C(224) C(240) C(256)                \
+        CLASS_EIGHT(C, 256) C(528) CLASS_EIGHT(C, 512) CLASS_NINE(C, 1024) CLASS_NINE(C, 2048) CLASS_NINE(C, 4096)     \
+            CLASS_NINE(C, 8192) CLASS_NINE(C, 16384) CLASS_NINE(C, 32768)
 
 #define CLASS_ONE(bytes) +1
 enum { CLASS_COUNT = 0 CLASS_TABLE(CLASS_ONE) };
@@ -32,25 +33,19 @@ enum { CLASS_COUNT = 0 CLASS_TABLE(CLASS_ONE) };
 #define CLASS_SMALL_MAX ((size_t)1024)
 
 struct class_info {
-    uint64_t reciprocal;    /* ceil(2^64 / bytes): see slab_is_block() */
+    uint64_t reciprocal; /* ceil(2^64 / bytes): see slab_is_block() */
     uint32_t bytes;
-    uint16_t granules;      /* of a slab */
-    uint16_t capacity;      /* blocks in a slab */
+    uint16_t granules; /* of a slab */
+    uint16_t capacity; /* blocks in a slab */
 };
 
 extern const struct class_info class_table[CLASS_COUNT] __attribute__((visibility("hidden")));
 extern const uint8_t class_small[CLASS_SMALL_MAX / 16 + 1] __attribute__((visibility("hidden")));
 
-static inline size_t class_bytes(class_id class)
-{
-    return class_table[class.i].bytes;
-}
+static inline size_t class_bytes(class_id class) { return class_table[class.i].bytes; }
 
 /* Smallest class that holds `bytes` <= CLASS_SMALL_MAX. */
-ALWAYS_INLINE class_id class_of_small(size_t bytes)
-{
-    return (class_id){class_small[(bytes + 15) >> 4]};
-}
+ALWAYS_INLINE class_id class_of_small(size_t bytes) { return (class_id){class_small[(bytes + 15) >> 4]}; }
 
 /* Smallest class that holds `bytes`, CLASS_SMALL_MAX < bytes <= CLASS_BYTES_MAX. */
 static inline class_id class_of_medium(size_t bytes)
@@ -70,7 +65,8 @@ static inline class_id class_of(size_t bytes)
     return bytes <= CLASS_SMALL_MAX ? class_of_small(bytes) : class_of_medium(bytes);
 }
 
-/* Smallest class that holds `bytes` and is a multiple of `alignment`; both at most CLASS_BYTES_MAX, which is a class. */
+/* Smallest class that holds `bytes` and is a multiple of `alignment`; both at most CLASS_BYTES_MAX, which is a class.
+ */
 static inline class_id class_of_aligned(size_t bytes, size_t alignment)
 {
     class_id class = class_of(bytes > alignment ? bytes : alignment);

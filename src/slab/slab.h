@@ -8,11 +8,11 @@
  * A block is used (the program's, on a thread's list, or on its way home from another thread) or free (on `freed`).
  * Invariant: slab_used() + length of freed == carved / block_bytes.
  *
- * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is used
- * beyond that waits in `slack`: so the hot path counts down one number and knows no states.
+ * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is
+ * used beyond that waits in `slack`: so the hot path counts down one number and knows no states.
  *
- * In a free block: the link to the next one, and a key word that only a free block has at this address. Both are stored xor
- * a secret. Links of one slab never leave it.
+ * In a free block: the link to the next one, and a key word that only a free block has at this address. Both are stored
+ * xor a secret. Links of one slab never leave it.
  *
  * Threads: the owner of the slab, unless a function says otherwise. `remote` is heap/remote.c's. */
 #ifndef ASHLAR_SLAB_SLAB_H
@@ -32,13 +32,13 @@ static_assert(sizeof(struct block) == BLOCK_ALIGN, "the smallest block holds bot
 enum slab_state { SLAB_UNLISTED, SLAB_PARTIAL, SLAB_FULL };
 
 struct slab {
-    struct line line;         /* owner; kind SLAB; state: enum slab_state; class; granules; slack */
-    struct block *freed;      /* blocks that the owner freed, newest first */
-    uint64_t reciprocal;      /* class_info.reciprocal */
-    uint32_t needed;          /* frees until an event; at least 1, but 0 in an empty slab that is its class's current one */
-    uint32_t carved;          /* bytes */
+    struct line line;    /* owner; kind SLAB; state: enum slab_state; class; granules; slack */
+    struct block *freed; /* blocks that the owner freed, newest first */
+    uint64_t reciprocal; /* class_info.reciprocal */
+    uint32_t needed;     /* frees until an event; at least 1, but 0 in an empty slab that is its class's current one */
+    uint32_t carved;     /* bytes */
     uint32_t block_bytes;
-    granule_index next;       /* neighbours in the one list of slabs that this one is in */
+    granule_index next; /* neighbours in the one list of slabs that this one is in */
     granule_index previous;
     granule_index inbox_next; /* next in the owner's inbox */
     _Atomic uint64_t remote;  /* heap/remote.h */
@@ -47,45 +47,30 @@ struct slab {
 static_assert(sizeof(struct slab) == 1u << LINE_SHIFT, "one line for each granule");
 static_assert(offsetof(struct slab, previous) == 48, "the page floor keeps bytes 48 to 63 of a line");
 
-/* The word that marks a free block at `address`. Any other word proves that it is not free; this one is a suspicion only,
- * since the program may have written it. */
-ALWAYS_INLINE uint64_t slab_key(const void *address)
-{
-    return (uintptr_t)address ^ page_ground.key_secret;
-}
+/* The word that marks a free block at `address`. Any other word proves that it is not free; this one is a suspicion
+ * only, since the program may have written it. */
+ALWAYS_INLINE uint64_t slab_key(const void *address) { return (uintptr_t)address ^ page_ground.key_secret; }
 
-ALWAYS_INLINE uint64_t slab_link(const struct block *next)
-{
-    return (uintptr_t)next ^ page_ground.link_secret;
-}
+ALWAYS_INLINE uint64_t slab_link(const struct block *next) { return (uintptr_t)next ^ page_ground.link_secret; }
 
 ALWAYS_INLINE struct block *slab_next(const struct block *block)
 {
     return (struct block *)(block->link ^ page_ground.link_secret);
 }
 
-/* Whether a block starts at `offset` in a slab. Exact for offsets and blocks below 2^32: offset * ceil(2^64 / n) wraps to
- * less than ceil(2^64 / n) only for multiples of n.
- * source: Lemire, Kaser, Kurz, "Faster remainder by direct computation", Software: Practice and Experience 49, 2019. */
+/* Whether a block starts at `offset` in a slab. Exact for offsets and blocks below 2^32: offset * ceil(2^64 / n) wraps
+ * to less than ceil(2^64 / n) only for multiples of n. source: Lemire, Kaser, Kurz, "Faster remainder by direct
+ * computation", Software: Practice and Experience 49, 2019. */
 ALWAYS_INLINE bool slab_is_start(const struct slab *slab, size_t offset)
 {
     return offset * slab->reciprocal < slab->reciprocal;
 }
 
-static inline struct slab *slab_at(granule_index first)
-{
-    return page_line_at(first);
-}
+static inline struct slab *slab_at(granule_index first) { return page_line_at(first); }
 
-static inline uintptr_t slab_address(const struct slab *slab)
-{
-    return (uintptr_t)page_address(page_index_of(slab));
-}
+static inline uintptr_t slab_address(const struct slab *slab) { return (uintptr_t)page_address(page_index_of(slab)); }
 
-static inline size_t slab_bytes(const struct slab *slab)
-{
-    return (size_t)slab->line.granules << GRANULE_SHIFT;
-}
+static inline size_t slab_bytes(const struct slab *slab) { return (size_t)slab->line.granules << GRANULE_SHIFT; }
 
 /* Number of the block at `offset`: offset / block_bytes. */
 static inline uint32_t slab_block_number(const struct slab *slab, size_t offset)
@@ -103,10 +88,7 @@ static inline uint32_t slab_number_of(const struct slab *slab, const struct bloc
     return slab_block_number(slab, (uintptr_t)block - slab_address(slab));
 }
 
-static inline uint32_t slab_used(const struct slab *slab)
-{
-    return slab->needed + slab->line.slack;
-}
+static inline uint32_t slab_used(const struct slab *slab) { return slab->needed + slab->line.slack; }
 
 /* Count down to empty from now on. */
 static inline void slab_wake(struct slab *slab)
@@ -123,10 +105,7 @@ static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
     return offset < slab->carved && slab_is_start(slab, offset);
 }
 
-static inline uint32_t slab_carved_blocks(const struct slab *slab)
-{
-    return slab_block_number(slab, slab->carved);
-}
+static inline uint32_t slab_carved_blocks(const struct slab *slab) { return slab_block_number(slab, slab->carved); }
 
 /* The same for a thread that does not own the slab: true of an orphan, a good guess otherwise.
  * The owner writes both words without atomics, for the sake of its hot path. */
@@ -135,18 +114,15 @@ __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(c
     return *(const volatile uint32_t *)&slab->needed + *(const volatile uint16_t *)&slab->line.slack;
 }
 
-static inline class_id slab_class(const struct slab *slab)
-{
-    return (class_id){slab->line.class};
-}
+static inline class_id slab_class(const struct slab *slab) { return (class_id){slab->line.class}; }
 
 static inline bool slab_is_fully_carved(const struct slab *slab)
 {
     return slab->carved + slab->block_bytes > slab_bytes(slab);
 }
 
-/* The slab that the granule with line `line` belongs to, whose kind is SLAB or SLAB_REST. thread: any that knows the slab to
- * be live, for example by a live block in it. */
+/* The slab that the granule with line `line` belongs to, whose kind is SLAB or SLAB_REST. thread: any that knows the
+ * slab to be live, for example by a live block in it. */
 static inline struct slab *slab_of_line(struct line *line)
 {
     struct line *first = line;
@@ -169,8 +145,10 @@ struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count);
 /* Take all that the owner freed. They count as used again. */
 struct block *slab_take_freed(struct slab *slab);
 
-/* Walk a list of free blocks of `slab` from `first`: at most `most` blocks, each link checked to lead to a carved block.
- * `*last`: the last block reached. returns: the number of blocks, or -1 when a link leads elsewhere: the list is damaged. */
+/* Walk a list of free blocks of `slab` from `first`: at most `most` blocks, each link checked to lead to a carved
+ * block.
+ * `*last`: the last block reached. returns: the number of blocks, or -1 when a link leads elsewhere: the list is
+ * damaged. */
 int slab_walk(const struct slab *slab, struct block *first, uint32_t most, struct block **last);
 
 /* Whether `block` is on the list that starts at `first`, `most` blocks long at most. */

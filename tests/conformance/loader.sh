@@ -11,7 +11,7 @@ arithmetic='print(sum(len(str(i)) for i in range(100000)), sorted(str(i) for i i
 result() {
     env "$@" /usr/bin/python3 -c "$arithmetic" 2>&1
     echo "status $?"
-    env "$@" sh -c 'for i in 1 2 3; do echo $i | sed s/x/y/; done' 2>&1
+    env "$@" sh -c 'for i in 1 2 3; do echo x; done | sed s/x/y/' 2>&1
     echo "status $?"
 }
 

@@ -4,12 +4,12 @@
  *
  *     /usr/bin/sqlite3 <tab> /tmp/ashlar-programs/libashlar.so.1
  *
- * the executable, and the object that its calls of malloc are bound to. It allocates nothing, leaves no descriptor open and
- * changes no state of the process, so the program under test is the same with and without it; it is preloaded in both runs.
- * A static executable has no loader and so leaves no line.
+ * the executable, and the object that its calls of malloc are bound to. It allocates nothing, leaves no descriptor open
+ * and changes no state of the process, so the program under test is the same with and without it; it is preloaded in
+ * both runs. A static executable has no loader and so leaves no line.
  *
- * Not taken: LD_DEBUG=bindings (tens of thousands of lines, and its descriptor stays open in programs that count theirs);
- * reading /proc/PID/maps from outside (misses processes that live for a millisecond). */
+ * Not taken: LD_DEBUG=bindings (tens of thousands of lines, and its descriptor stays open in programs that count
+ * theirs); reading /proc/PID/maps from outside (misses processes that live for a millisecond). */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,15 +21,18 @@
 
 /* True when the symbol found at `function` is defined there. An executable at a fixed address that takes the address of
  * malloc has a symbol for it, undefined, which stands for its own jump into the library. */
-static bool is_definition(void *function, Dl_info *info) {
+static bool is_definition(void *function, Dl_info *info)
+{
     const ElfW(Sym) *symbol = NULL;
-    return dladdr1(function, info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL && symbol->st_shndx != SHN_UNDEF;
+    return dladdr1(function, info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL &&
+           symbol->st_shndx != SHN_UNDEF;
 }
 
-/* Name of the object that defines `malloc` for this process, as the loader knows it. We stand first in LD_PRELOAD, so the
- * next object after us that has it is the one that everybody gets, unless the executable brings its own.
- * returns: a string of the loader's, or "unknown". */
-static const char *malloc_owner(void) {
+/* Name of the object that defines `malloc` for this process, as the loader knows it. We stand first in LD_PRELOAD, so
+ * the next object after us that has it is the one that everybody gets, unless the executable brings its own. returns: a
+ * string of the loader's, or "unknown". */
+static const char *malloc_owner(void)
+{
     Dl_info info;
     void *const chosen = dlsym(RTLD_DEFAULT, "malloc");
     if (chosen != NULL && is_definition(chosen, &info)) {
@@ -40,7 +43,8 @@ static const char *malloc_owner(void) {
 }
 
 /* One write with O_APPEND: lines of processes that start together do not mix. */
-static void append_line(const char *path, const char *executable, const char *owner) {
+static void append_line(const char *path, const char *executable, const char *owner)
+{
     char line[2 * PATH_MAX + 2];
     const size_t executable_bytes = strnlen(executable, PATH_MAX);
     const size_t owner_bytes = strnlen(owner, PATH_MAX);
@@ -57,7 +61,8 @@ static void append_line(const char *path, const char *executable, const char *ow
     close(file);
 }
 
-__attribute__((constructor)) static void testify(void) {
+__attribute__((constructor)) static void testify(void)
+{
     const char *const path = getenv("ASHLAR_WITNESS");
     char executable[PATH_MAX];
     if (path == NULL) {

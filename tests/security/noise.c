@@ -155,7 +155,8 @@ static void *free_in_thread(void *block)
     return NULL;
 }
 
-/* Such a block may move where another would stay: its old place is then not trusted any more. returns: where it is now. */
+/* Such a block may move where another would stay: its old place is then not trusted any more. returns: where it is now.
+ */
 static void *resize_it(void *block)
 {
     void *const moved = realloc(block, malloc_usable_size(block));

@@ -9,14 +9,16 @@
 
 unsigned la_version(unsigned version) { return version; }
 
-unsigned la_objopen(struct link_map *map, Lmid_t space, uintptr_t *cookie) {
+unsigned la_objopen(struct link_map *map, Lmid_t space, uintptr_t *cookie)
+{
     (void)space, (void)cookie;
     char *copy = strdup(map->l_name);
     free(copy);
     return LA_FLG_BINDTO | LA_FLG_BINDFROM;
 }
 
-void la_activity(uintptr_t *cookie, unsigned flag) {
+void la_activity(uintptr_t *cookie, unsigned flag)
+{
     (void)cookie, (void)flag;
     free(malloc(1000));
 }

@@ -15,7 +15,8 @@ static pthread_barrier_t opened, closed;
 static void *(*library_malloc)(size_t);
 static void (*library_free)(void *);
 
-static void check(int condition, const char *what) {
+static void check(int condition, const char *what)
+{
     if (condition)
         return;
     const char *reason = dlerror();
@@ -24,7 +25,8 @@ static void check(int condition, const char *what) {
     abort();
 }
 
-static void *symbol(void *handle, const char *name) {
+static void *symbol(void *handle, const char *name)
+{
     void *address = dlsym(handle, name);
     check(address != NULL, name);
     return address;
@@ -32,7 +34,8 @@ static void *symbol(void *handle, const char *name) {
 
 /* ---- Modules on our heap ---------------------------------------------------------------------------------------------- */
 
-static void *allocate_for_ever(void *argument) {
+static void *allocate_for_ever(void *argument)
+{
     (void)argument;
     for (size_t i = 0; !stop; i++) {
         char *block = malloc(1 + i % 3000);
@@ -44,13 +47,15 @@ static void *allocate_for_ever(void *argument) {
 }
 
 /* A thread that ends after the module is gone must not run into it. */
-static void *use_module(void *handle) {
+static void *use_module(void *handle)
+{
     void (*use_thread)(void) = (void (*)(void))symbol(handle, "module_use_thread");
     use_thread();
     return NULL;
 }
 
-static void load_and_unload(const char *path) {
+static void load_and_unload(const char *path)
+{
     void *handle = dlopen(path, RTLD_NOW);
     check(handle != NULL, path);
     void *(*take)(size_t) = (void *(*)(size_t))symbol(handle, "module_take");
@@ -68,7 +73,8 @@ static void load_and_unload(const char *path) {
     free(theirs);
 }
 
-static void modules_come_and_go(const char *path, int rounds) {
+static void modules_come_and_go(const char *path, int rounds)
+{
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         check(pthread_create(&threads[i], NULL, allocate_for_ever, NULL) == 0, "pthread_create");
@@ -81,7 +87,8 @@ static void modules_come_and_go(const char *path, int rounds) {
 
 /* ---- The library as a module ------------------------------------------------------------------------------------------ */
 
-static void *allocate_and_outlive(void *argument) {
+static void *allocate_and_outlive(void *argument)
+{
     (void)argument;
     char *block = library_malloc(1000);
     check(block != NULL, "ashlar_malloc");
@@ -93,7 +100,8 @@ static void *allocate_and_outlive(void *argument) {
     return NULL;
 }
 
-static void open_and_close_library(const char *path) {
+static void open_and_close_library(const char *path)
+{
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -111,7 +119,8 @@ static void open_and_close_library(const char *path) {
         pthread_join(threads[i], NULL);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc != 4) {
         fprintf(stderr, "usage: dlopen_host module|library PATH ROUNDS\n");
         return 2;

@@ -16,7 +16,8 @@ void module_use_thread(void);
 
 static size_t block_bytes(size_t i) { return 1 + i * i * 40; }
 
-__attribute__((constructor)) static void fill(void) {
+__attribute__((constructor)) static void fill(void)
+{
     for (size_t i = 0; i < BLOCKS; i++) {
         blocks[i] = malloc(block_bytes(i));
         memset(blocks[i], (int)i, block_bytes(i));
@@ -24,7 +25,8 @@ __attribute__((constructor)) static void fill(void) {
     pthread_key_create(&key, free);
 }
 
-__attribute__((destructor)) static void empty(void) {
+__attribute__((destructor)) static void empty(void)
+{
     for (size_t i = 0; i < BLOCKS; i++) {
         const unsigned char *content = blocks[i];
         if (content[0] != i || content[block_bytes(i) - 1] != i)
@@ -39,7 +41,8 @@ void *module_take(size_t bytes) { return calloc(1, bytes); }
 void module_release(void *block) { free(block); }
 
 /* The calling thread gets a block through thread-local storage and one that a key's destructor frees. */
-void module_use_thread(void) {
+void module_use_thread(void)
+{
     free(of_this_thread);
     of_this_thread = malloc(300);
     memset(of_this_thread, 7, 300);

@@ -66,7 +66,7 @@ static void deliver(struct slab *slab)
         }
         remote.token = false;
         const uint64_t without = remote_pack(remote);
-        if (atomic_compare_exchange_weak_explicit(&slab->remote, &word, without, memory_order_relaxed,
+        if (atomic_compare_exchange_weak_explicit(&slab->remote, &word, without, memory_order_release,
                                                   memory_order_relaxed)) {
             if (remote.count == slab_used_by_any(slab))
                 heap_orphan_end_if_empty(slab);
@@ -97,8 +97,9 @@ static void publish(const struct heap_parcel *parcel)
             .owner = before.owner,
             .direct = before.direct,
         });
-        /* release: publishes the blocks' links; pairs with the acquires in collect() and heap_claim(). */
-    } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, after, memory_order_release,
+        /* release: publishes the blocks' links; pairs with the acquires in collect() and heap_claim().
+         * acquire: who takes the token may write inbox_next only after its last bearer has read it. */
+    } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, after, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (before.owner == 0 && remote_unpack(after).count == slab_used_by_any(slab))
         heap_orphan_end_if_empty(slab);
@@ -175,8 +176,8 @@ static void collect(struct heap *heap, struct slab *slab)
             deliver(slab);
             return;
         }
-        /* acquire: pairs with the release in publish(). */
-    } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, empty, memory_order_acquire,
+        /* acquire: pairs with the release in publish(). release: inbox_next has been read; see there. */
+    } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, empty, memory_order_acq_rel,
                                                     memory_order_relaxed));
     const struct remote remote = remote_unpack(word);
     if (remote.count == 0)

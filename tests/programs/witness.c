@@ -5,8 +5,8 @@
  *     /usr/bin/sqlite3 <tab> /tmp/ashlar-programs/libashlar.so.1
  *
  * the executable, and the object that its calls of malloc are bound to. It allocates nothing, leaves no descriptor open
- * and changes no state of the process, so the program under test is the same with and without it; it is preloaded in
- * both runs. A static executable has no loader and so leaves no line.
+ * and changes no state of the process, so the program under test is the same with and without it; both runs have it.
+ * A static executable has no loader and so leaves no line.
  *
  * Not taken: LD_DEBUG=bindings (tens of thousands of lines, and its descriptor stays open in programs that count
  * theirs); reading /proc/PID/maps from outside (misses processes that live for a millisecond). */
@@ -29,8 +29,8 @@ static bool is_definition(void *function, Dl_info *info)
 }
 
 /* Name of the object that defines `malloc` for this process, as the loader knows it. We stand first in LD_PRELOAD, so
- * the next object after us that has it is the one that everybody gets, unless the executable brings its own. returns: a
- * string of the loader's, or "unknown". */
+ * the next object after us that has it is the one that everybody gets, unless the executable brings its own.
+ * returns: a string of the loader's, or "unknown". */
 static const char *malloc_owner(void)
 {
     Dl_info info;

@@ -3,8 +3,10 @@
 
 mkdir -p tree/{a,b,c}/{text,data}
 for i in $(seq 1 25); do
-    seq "$i" $((i * 250)) | awk -v i="$i" '{ print "entry", $1, ($1 * 7919 + i) % 10007, "of list", i }' >"tree/a/text/$i.txt"
-    seq "$i" 700 | awk '{ printf "%c%c%c", 33 + $1 * 7919 % 90, 33 + $1 * 31 % 90, 33 + $1 * 17 % 90 }' >"tree/b/data/$i.bin"
+    seq "$i" $((i * 250)) |
+        awk -v i="$i" '{ print "entry", $1, ($1 * 7919 + i) % 10007, "of list", i }' >"tree/a/text/$i.txt"
+    seq "$i" 700 |
+        awk '{ printf "%c%c%c", 33 + $1 * 7919 % 90, 33 + $1 * 31 % 90, 33 + $1 * 17 % 90 }' >"tree/b/data/$i.bin"
 done
 head -c 1500000 /dev/zero >tree/c/data/zero.bin
 ln -s ../a/text/1.txt tree/c/link

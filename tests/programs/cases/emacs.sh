@@ -48,23 +48,30 @@ cat >work.el <<'LISP'
 (with-temp-file "library.el"
   (insert ";;; -*- lexical-binding: t -*-\n")
   (dotimes (i 250)
-    (insert (format "(defun f%d (x &optional y)\n  \"Doc.\"\n  (let ((z (+ x %d))) (cond ((> z 10) (list x y z)) ((null y) (mapcar (lambda (n) (* n z)) '(1 2 3))) (t (f%d z)))))\n" i i (max 0 (1- i)))))
+    (insert (format "(defun f%d (x &optional y)\n  \"Doc.\"\n  (let ((z (+ x %d)))" i i)
+            "(cond ((> z 10) (list x y z)) ((null y) (mapcar (lambda (n) (* n z)) '(1 2 3)))"
+            (format "(t (f%d z)))))\n" (max 0 (1- i)))))
   (insert "(provide 'library)\n"))
 (say "compiled" (and (byte-compile-file "library.el") t))
 (load (expand-file-name "library.elc") nil t)
 (say "called" (f249 5) (f3 1))
 
 (with-temp-file "notes.org"
-  (dotimes (i 60) (insert (format "* Heading %d\nText with *bold* and a [[https://example.org/%d][link]].\n| a | b |\n|---+---|\n| %d | 2 |\n" i i i))))
+  (dotimes (i 60)
+    (insert (format "* Heading %d\nText with *bold* and a [[https://example.org/%d][link]].\n" i i)
+            (format "| a | b |\n|---+---|\n| %d | 2 |\n" i))))
 (require 'ox-ascii)
 (with-current-buffer (find-file-noselect "notes.org")
   (say "exported" (count-matches "Heading" (point-min) (point-max))
-       (let ((text (org-export-as 'ascii))) (with-temp-buffer (insert text) (count-matches "Heading" (point-min) (point-max))))))
+       (let ((text (org-export-as 'ascii)))
+         (with-temp-buffer (insert text) (count-matches "Heading" (point-min) (point-max))))))
 (say "process" (with-temp-buffer (call-process "sort" "text.txt" t nil "-r") (sum-of (buffer-string))))
-(say "big" (length (number-to-string (expt 7 3000))) (sum-of (mapconcat #'number-to-string (number-sequence 1 60000) ",")))
+(say "big" (length (number-to-string (expt 7 3000)))
+     (sum-of (mapconcat #'number-to-string (number-sequence 1 60000) ",")))
 (say "caught" (condition-case error (car 5) (wrong-type-argument (car error))))
-(say "threads" (cl-loop for thread in (cl-loop for n below 4 collect (let ((n n)) (make-thread (lambda () (length (make-list (* 1000 (1+ n)) n))))))
-                        sum (thread-join thread)))
+(let ((threads (cl-loop for n below 4 collect
+                        (let ((n n)) (make-thread (lambda () (length (make-list (* 1000 (1+ n)) n))))))))
+  (say "threads" (cl-loop for thread in threads sum (thread-join thread))))
 LISP
 emacs -Q --batch -l work.el 2>errors.txt
 grep -vE '^(Wrote|Loading|Compiling|Org mode|Saving|Parsing|Undo)' errors.txt | sed -n '1,5p'

@@ -11,7 +11,7 @@ for level in '-O0 -g3' '-O2 -g' '-O3'; do
     show_object "one$level.o"
 done
 gcc $flags -O2 -flto -frandom-seed=1 -c -o one-lto.o src/one.c
-gcc -shared -flto -O2 -frandom-seed=1 -Wl,--build-id=none -nostartfiles -o one-lto.so one-lto.o -fPIC 2>link.log || cat link.log
+gcc -shared -flto -O2 -frandom-seed=1 -Wl,--build-id=none -fPIC -nostartfiles -o one-lto.so one-lto.o
 show_object one-lto.so
 
 echo '== generated C'

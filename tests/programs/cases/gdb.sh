@@ -40,19 +40,24 @@ int main(int argc, char **argv) {
 C
 gcc -g -O0 -o inferior inferior.c
 
-run_gdb() { gdb -nx -q -batch -iex 'set debuginfod enabled off' -iex 'set auto-load off' -ex 'set width 0' \
-    -ex 'set style enabled off' -ex 'set disable-randomization off' "$@" 2>&1 |
-    grep -vE '^(\[Thread debugging|Using host libthread_db|warning: |\[Inferior 1 \(process)' | sed -E 's/0x[0-9a-f]+/ADDRESS/g'; }
+run_gdb() {
+    gdb -nx -q -batch -iex 'set debuginfod enabled off' -iex 'set auto-load off' -ex 'set width 0' \
+        -ex 'set style enabled off' -ex 'set disable-randomization off' "$@" 2>&1 |
+        grep -vE '^(\[Thread debugging|Using host libthread_db|warning: |\[Inferior 1 \(process)' |
+        sed -E 's/0x[0-9a-f]+/ADDRESS/g'
+}
 
 echo '== breakpoint, backtrace, data'
 run_gdb -ex 'break plant if depth == 9' -ex run -ex backtrace -ex delete -ex continue -ex 'print $_exitcode' ./inferior
 
 echo '== step over malloc, look at the block, call malloc'
 run_gdb -ex 'break 29' -ex run -ex next -ex 'print text' -ex 'print *tree' -ex 'print count(tree->left)' \
-    -ex 'print (char *)strcpy((char *)malloc(50), "from gdb")' -ex 'call (void)free($)' -ex continue -ex 'print $_exitcode' ./inferior
+    -ex 'print (char *)strcpy((char *)malloc(50), "from gdb")' -ex 'call (void)free($)' \
+    -ex continue -ex 'print $_exitcode' ./inferior
 
 echo '== crash'
 run_gdb -ex 'run 5' -ex 'backtrace' -ex 'print *text@18' -ex kill ./inferior
 
 echo '== types'
-run_gdb -ex 'ptype struct node' -ex 'info line main' -ex 'info functions count' ./inferior | grep -vE 'starts at address'
+run_gdb -ex 'ptype struct node' -ex 'info line main' -ex 'info functions count' ./inferior |
+    grep -vE 'starts at address'

@@ -17,9 +17,14 @@ cat >work.ps <<'PS'
     } for
     grestore
     0 setgray
-    1 1 40 { /line exch def 60 800 line 18 mul sub moveto (Page ) show page 10 string cvs show ( line ) show line 10 string cvs show
-        ( some text that is set in Helvetica, and a number ) show line page mul 7919 mul 1009 mod 10 string cvs show } for
-    << /ShadingType 2 /ColorSpace /DeviceRGB /Coords [0 0 600 100] /Function << /FunctionType 2 /Domain [0 1] /C0 [1 0 0] /C1 [0 0 1] /N 1 >> >>
+    1 1 40 {
+        /line exch def
+        60 800 line 18 mul sub moveto
+        (Page ) show page 10 string cvs show ( line ) show line 10 string cvs show
+        ( some text that is set in Helvetica, and a number ) show line page mul 7919 mul 1009 mod 10 string cvs show
+    } for
+    << /ShadingType 2 /ColorSpace /DeviceRGB /Coords [0 0 600 100]
+       /Function << /FunctionType 2 /Domain [0 1] /C0 [1 0 0] /C1 [0 0 1] /N 1 >> >>
     gsave newpath 0 0 600 60 rectclip shfill grestore
     /data 3000 string def
     0 1 2999 { data exch dup page mul 7 mul 255 and put } for
@@ -27,17 +32,24 @@ cat >work.ps <<'PS'
     showpage
 } for
 % Data structures: dictionaries and arrays that come and go, with save and restore.
-1 1 30 { /round exch def save 1 1 200 { /n exch def /d 50 dict def 1 1 40 { d exch dup 20 string cvs cvn exch [ exch 1 1 20 {} for ] put } for } for restore } for
+1 1 30 {
+    save
+    1 1 200 { /d 50 dict def 1 1 40 { d exch dup 20 string cvs cvn exch [ exch 1 1 20 {} for ] put } for pop } for
+    restore
+    pop
+} for
 vmstatus pop pop (level ) print =
 PS
-gs -q -dSAFER -dBATCH -dNOPAUSE -sDEVICE=png16m -r100 -o page%d.png work.ps
+draw() { gs -q -dSAFER -dBATCH -dNOPAUSE "$@"; }
+draw -sDEVICE=png16m -r100 -o page%d.png work.ps
 ls page*.png | wc -l
-gs -q -dSAFER -dBATCH -dNOPAUSE -sDEVICE=ppmraw -r50 -dTextAlphaBits=4 -dGraphicsAlphaBits=4 -o smooth%d.ppm work.ps >/dev/null
+draw -sDEVICE=ppmraw -r50 -dTextAlphaBits=4 -dGraphicsAlphaBits=4 -o smooth%d.ppm work.ps >/dev/null
 wc -c smooth1.ppm
-gs -q -dSAFER -dBATCH -dNOPAUSE -sDEVICE=pdfwrite -o work.pdf work.ps >/dev/null
-gs -q -dSAFER -dNODISPLAY -dBATCH --permit-file-read="$PWD/work.pdf" -c "($PWD/work.pdf) (r) file runpdfbegin pdfpagecount ="
-gs -q -dSAFER -dBATCH -dNOPAUSE -sDEVICE=ppmraw -r50 -dNumRenderingThreads=2 -dBandBufferSpace=500000 -dMaxBitmap=1000000 -o again%d.ppm work.pdf
-gs -q -dSAFER -dBATCH -dNOPAUSE -sDEVICE=txtwrite -o text.txt work.pdf
+draw -sDEVICE=pdfwrite -o work.pdf work.ps >/dev/null
+gs -q -dSAFER -dNODISPLAY -dBATCH --permit-file-read="$PWD/work.pdf" \
+    -c "($PWD/work.pdf) (r) file runpdfbegin pdfpagecount ="
+draw -sDEVICE=ppmraw -r50 -dNumRenderingThreads=2 -dBandBufferSpace=500000 -dMaxBitmap=1000000 -o again%d.ppm work.pdf
+draw -sDEVICE=txtwrite -o text.txt work.pdf
 grep -c 'some text that is set in Helvetica' text.txt
 sha256sum page*.png smooth*.ppm again*.ppm text.txt
 echo '1 0 div' | gs -q -dSAFER -dBATCH -dNODISPLAY - >error.txt 2>&1 || echo "error: status $?"

@@ -12,12 +12,14 @@ git config --global advice.detachedHead false
 history() {
     awk -v commits="$1" 'BEGIN {
         for (c = 1; c <= commits; c++) {
-            printf "commit refs/heads/main\nmark :%d\ncommitter Ada <ada@example.org> %d +0000\n", c, 1600000000 + c * 60
+            printf "commit refs/heads/main\nmark :%d\n", c
+            printf "committer Ada <ada@example.org> %d +0000\n", 1600000000 + c * 60
             message = "change " c "\n"
             printf "data %d\n%s", length(message), message
             for (f = c % 5; f < 50; f += 5) {
                 text = ""
-                for (l = 0; l < 20; l++) text = text sprintf("file %d line %d value %d\n", f, l, (c * (l + 1) * 7919) % (l * 13 + 11))
+                for (l = 0; l < 20; l++)
+                    text = text sprintf("file %d line %d value %d\n", f, l, (c * (l + 1) * 7919) % (l * 13 + 11))
                 printf "M 100644 inline dir%d/file%d.txt\ndata %d\n%s\n", f % 6, f, length(text), text
             }
         }

@@ -1,10 +1,10 @@
 # witness: */nginx */curl
-# nginx with two workers on a unix socket: static files, compression, ranges, a cached proxy to itself, reload, 600 requests.
+# nginx with two workers on a unix socket: static files, compression, ranges, a cached proxy to itself, a reload.
 
 mkdir -p site/files logs temp cache
 for i in $(seq 1 60); do seq "$i" $((i * 350)) | sed "s/$/ of file $i/" >"site/files/$i.txt"; done
 head -c 3000000 /dev/zero | tr '\0' 'z' >site/files/big.txt
-echo '<html><!--# include virtual="/files/1.txt" --><!--# set var="x" value="set" --><!--# echo var="x" --></html>' >site/page.shtml
+echo '<!--# include virtual="/files/1.txt" --><!--# set var="x" value="set" --><!--# echo var="x" -->' >site/page.shtml
 
 user=; [ "$(id -u)" = 0 ] && user='user root;'
 cat >nginx.conf <<CONF
@@ -28,7 +28,10 @@ http {
         location /files/ { add_header X-Name \$uri; }
         location /page { ssi on; }
         location ~ ^/rewritten/(\d+)\$ { rewrite ^/rewritten/(\d+)\$ /files/\$1.txt last; }
-        location /proxy/ { proxy_pass http://self/files/; proxy_cache pages; proxy_cache_valid 200 1h; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host self; }
+        location /proxy/ {
+            proxy_pass http://self/files/; proxy_cache pages; proxy_cache_valid 200 1h;
+            proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host self;
+        }
         location /upload { proxy_pass http://self/echo; proxy_set_header Host self; }
         location /echo { return 200 "\$request_method \$content_length \$request_uri\n"; }
         location /list/ { alias $PWD/site/files/; autoindex on; }
@@ -42,13 +45,14 @@ trap 'kill $server 2>/dev/null || true; wait' EXIT
 get() { curl -sS --unix-socket nginx.sock "$@"; }
 until get -o /dev/null http://local/echo 2>/dev/null; do kill -0 $server; sleep 0.05; done
 
-# fetch NAME URL-PREFIX OPTION...: all sixty files, eight at a time; the sum of what came must be the sum of what is there.
+# fetch NAME URL OPTION...: all sixty files, eight at a time; what came must have the sums of what is there.
 fetch() {
     local name=$1 prefix=$2
     shift 2
     rm -rf got; mkdir got
     get "$@" --no-progress-meter --parallel --parallel-max 8 -o 'got/#1.txt' "http://local$prefix"
-    (cd got && sha256sum -- *) | cmp - <(cd site/files && sha256sum -- [0-9]*.txt) && echo "$name: sixty files, same sums"
+    (cd got && sha256sum -- *) | cmp - <(cd site/files && sha256sum -- [0-9]*.txt)
+    echo "$name: sixty files, same sums"
 }
 fetch static '/files/[1-60].txt'
 fetch compressed '/files/[1-60].txt' --compressed

@@ -25,11 +25,15 @@ if (!isMainThread) {
 
 async function main() {
     const data = {};
-    for (let i = 0; i < 20000; i++) data['key' + i] = { list: [i, i * 2, i * 3], name: 'n'.repeat(i % 50), nested: { x: i / 7, y: null } };
+    for (let i = 0; i < 20000; i++) {
+        data['key' + i] = { list: [i, i * 2, i * 3], name: 'n'.repeat(i % 50), nested: { x: i / 7, y: null } };
+    }
     const json = JSON.stringify(data);
     console.log('json', json.length, sumOf(json), JSON.stringify(JSON.parse(json)) === json);
     console.log('gzip', zlib.gunzipSync(zlib.gzipSync(json)).toString() === json);
-    console.log('brotli', zlib.brotliDecompressSync(zlib.brotliCompressSync(json.slice(0, 500000), { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 5 } })).length);
+    const quality = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 5 } };
+    const brotli = zlib.brotliCompressSync(json.slice(0, 500000), quality);
+    console.log('brotli', zlib.brotliDecompressSync(brotli).length);
 
     const key = crypto.scryptSync('password', 'salt', 32);
     const cipher = crypto.createCipheriv('aes-256-gcm', key, Buffer.alloc(12, 1));
@@ -38,7 +42,8 @@ async function main() {
     opener.setAuthTag(cipher.getAuthTag());
     console.log('cipher', sumOf(sealed), Buffer.concat([opener.update(sealed), opener.final()]).toString() === json);
     const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
-    console.log('signature', crypto.verify('sha256', Buffer.from(json), publicKey, crypto.sign('sha256', Buffer.from(json), privateKey)));
+    const signature = crypto.sign('sha256', Buffer.from(json), privateKey);
+    console.log('signature', crypto.verify('sha256', Buffer.from(json), publicKey, signature));
 
     const results = await Promise.all([1, 2, 3, 4].map(number => new Promise((resolve, reject) => {
         const worker = new Worker(__filename, { workerData: number });
@@ -62,8 +67,10 @@ async function main() {
     for (let i = 1; i <= 24; i++) big.push(new Uint8Array(1 << i).fill(i).reduce((a, b) => a + b, 0));
     console.log('arrays', big.join(' '));
     console.log('wasm', new WebAssembly.Memory({ initial: 4, maximum: 64 }).grow(20));
-    console.log('child', execFileSync(process.execPath, ['-e', 'console.log([..."abc"].map(c => c.repeat(3)).join())']).toString().trim());
-    console.log('text', [...new Intl.Segmenter('en', { granularity: 'word' }).segment('one two, three')].length, 'ǆ'.toUpperCase(), 'é'.normalize('NFD').length);
+    const child = execFileSync(process.execPath, ['-e', 'console.log([..."abc"].map(c => c.repeat(3)).join())']);
+    console.log('child', child.toString().trim());
+    const segments = new Intl.Segmenter('en', { granularity: 'word' }).segment('one two, three');
+    console.log('text', [...segments].length, 'ǆ'.toUpperCase(), 'é'.normalize('NFD').length);
     console.log('regexp', 'aaa-bbb '.repeat(20000).replace(/(a+)-(b+)/g, '$2-$1').split(' ').length);
 }
 JS

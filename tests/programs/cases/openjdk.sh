@@ -1,5 +1,5 @@
 # witness: */javac */java
-# The Java compiler compiles a program; the program uses threads, direct buffers, compression, streams and class loading.
+# The Java compiler compiles a program; it uses threads, direct buffers, compression, streams and a child process.
 
 cat >Work.java <<'JAVA'
 import java.nio.ByteBuffer;
@@ -49,7 +49,8 @@ public class Work {
         }
         for (ByteBuffer buffer : buffers) sum += buffer.get(0) + buffer.capacity();
         byte[] text = ("line of thread " + thread + "\n").repeat(4000).getBytes(StandardCharsets.UTF_8);
-        for (int level = 1; level <= 9; level++) if (!Arrays.equals(text, packAndBack(text, level))) throw new Exception("zip");
+        for (int level = 1; level <= 9; level++)
+            if (!Arrays.equals(text, packAndBack(text, level))) throw new Exception("zip");
         return sum;
     }
 
@@ -61,10 +62,13 @@ public class Work {
         pool.shutdown();
 
         String text = IntStream.range(0, 60000).mapToObj(i -> "word" + i * 7919 % 997).collect(Collectors.joining(" "));
-        System.out.println("replaced " + sumOf(Pattern.compile("word(\\d)(\\d*)").matcher(text).replaceAll("$2-$1").getBytes()));
-        Map<String, Long> counts = Arrays.stream(text.split(" ")).parallel().collect(Collectors.groupingBy(w -> w, TreeMap::new, Collectors.counting()));
+        String replaced = Pattern.compile("word(\\d)(\\d*)").matcher(text).replaceAll("$2-$1");
+        System.out.println("replaced " + sumOf(replaced.getBytes()));
+        Map<String, Long> counts = Arrays.stream(text.split(" ")).parallel()
+            .collect(Collectors.groupingBy(word -> word, TreeMap::new, Collectors.counting()));
         System.out.println("counts " + counts.size() + " " + counts.get("word1"));
-        List<Shape> shapes = IntStream.range(0, 1000).<Shape>mapToObj(i -> i % 2 == 0 ? new Circle(i) : new Square(i)).toList();
+        List<Shape> shapes = IntStream.range(0, 1000)
+            .<Shape>mapToObj(i -> i % 2 == 0 ? new Circle(i) : new Square(i)).toList();
         System.out.println("shapes " + shapes.stream().mapToInt(s -> s instanceof Circle c ? c.radius() : 1).sum());
         System.gc();
         Process child = new ProcessBuilder("/bin/echo", "from", "a", "child").start();

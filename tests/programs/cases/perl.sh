@@ -58,5 +58,9 @@ PERL
 perl -c work.pl 2>&1
 perl work.pl
 perl -MConfig -e 'printf "threads: %s\n", $Config{useithreads}'
-perl -Mthreads -e 'my @t = map { my $n = $_; threads->create(sub { my %h = map { ($_ => "x" x $n) } 1 .. 5000; scalar keys %h }) } 1 .. 8;
-    my $sum = 0; $sum += $_->join for @t; print "joined: $sum\n"'
+perl -Mthreads -e '
+    my $work = sub { my $n = shift; my %hash = map { ($_ => "x" x $n) } 1 .. 5000; return scalar keys %hash };
+    my @threads = map { threads->create($work, $_) } 1 .. 8;
+    my $sum = 0;
+    $sum += $_->join for @threads;
+    print "joined: $sum\n"'

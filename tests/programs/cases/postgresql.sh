@@ -1,6 +1,7 @@
 # witness: */postgres */psql */pgbench */pg_ctl */initdb */pg_dump
-# A PostgreSQL cluster of its own on a unix socket: pgbench from four clients, queries with hashes, sorts and JSON, parallel
-# workers, a dump that makes the same database again. The server refuses to run as root, so root becomes another user first.
+# A PostgreSQL cluster of its own on a unix socket: pgbench from four clients, queries with hashes, sorts and JSON,
+# parallel workers, a dump that makes the same database again. The server refuses to run as root, so root becomes
+# another user first.
 
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 PATH=$bin:$PATH
@@ -35,9 +36,11 @@ cat >fill.sql <<'SQL'
 SET client_min_messages = warning;
 CREATE TABLE part(id int PRIMARY KEY, name text, weight numeric(8, 3), tags text[], data jsonb, at timestamptz);
 INSERT INTO part SELECT i, 'part ' || md5(i::text), i * 31 % 997 / 8.0, ARRAY['t' || i % 7, 't' || i % 11],
-    jsonb_build_object('id', i, 'list', jsonb_build_array(i % 3, i % 5, repeat('x', i % 40))), timestamptz '2020-01-01 UTC' + i * interval '1 minute'
+    jsonb_build_object('id', i, 'list', jsonb_build_array(i % 3, i % 5, repeat('x', i % 40))),
+    timestamptz '2020-01-01 UTC' + i * interval '1 minute'
     FROM generate_series(1, 40000) i;
-CREATE TABLE sale AS SELECT i AS id, i * 7919 % 40000 + 1 AS part, i % 365 AS day, i * 13 % 101 AS amount FROM generate_series(1, 150000) i;
+CREATE TABLE sale AS SELECT i AS id, i * 7919 % 40000 + 1 AS part, i % 365 AS day, i * 13 % 101 AS amount
+    FROM generate_series(1, 150000) i;
 CREATE INDEX ON part(name);
 CREATE INDEX ON part USING gin(tags);
 CREATE INDEX ON part USING gin(data jsonb_path_ops);
@@ -55,7 +58,8 @@ SQL
 cat >ask.sql <<'SQL'
 SELECT 'join', count(*), sum(amount * weight) FROM sale JOIN part ON part.id = sale.part WHERE day < 200;
 SELECT 'parallel', count(DISTINCT name), max(length(data::text)) FROM part;
-SELECT 'window', part, day, amount, rank() OVER (PARTITION BY day % 7 ORDER BY amount DESC, id) AS place FROM sale ORDER BY place, part LIMIT 3;
+SELECT 'window', part, day, amount, rank() OVER (PARTITION BY day % 7 ORDER BY amount DESC, id) AS place
+    FROM sale ORDER BY place, part LIMIT 3;
 SELECT 'json', count(*) FROM part WHERE data @> '{"list": [2]}';
 SELECT 'tags', count(*) FROM part WHERE tags @> ARRAY['t3', 't5'];
 SELECT 'text', count(*), md5(string_agg(name, ',' ORDER BY name)) FROM part WHERE name ~ 'part [a-f]{2}[0-9]{2,}';
@@ -63,9 +67,11 @@ SELECT 'sort', md5(string_agg(id::text, ' ' ORDER BY amount, day, id)) FROM sale
 SELECT 'function', max(collatz(id)), sum(collatz(id)) FROM part WHERE id <= 3000;
 SELECT 'view', sum(sales), sum(amount), max(amount) FROM daily;
 SELECT 'xml', length(json_agg(part)::text) FROM part WHERE id <= 5000;
-WITH RECURSIVE tree(id, depth) AS (SELECT 1, 0 UNION ALL SELECT id * 2 + b, depth + 1 FROM tree, generate_series(0, 1) b WHERE depth < 14)
+WITH RECURSIVE tree(id, depth) AS
+    (SELECT 1, 0 UNION ALL SELECT id * 2 + b, depth + 1 FROM tree, generate_series(0, 1) b WHERE depth < 14)
     SELECT 'tree', count(*), sum(id) FROM tree;
-SELECT 'aggregates', percentile_cont(0.5) WITHIN GROUP (ORDER BY weight), round(stddev(weight), 6), mode() WITHIN GROUP (ORDER BY weight) FROM part;
+SELECT 'aggregates', percentile_cont(0.5) WITHIN GROUP (ORDER BY weight), round(stddev(weight), 6),
+    mode() WITHIN GROUP (ORDER BY weight) FROM part;
 SQL
 psql -q -d work -v ON_ERROR_STOP=1 -f fill.sql
 psql -d work -At -v ON_ERROR_STOP=1 -f ask.sql | tee answers.txt

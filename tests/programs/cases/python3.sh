@@ -1,17 +1,18 @@
 # witness: */python3.11
-# Python's own regression tests. The plain run establishes which tests pass here and records their names; the preloaded run
-# must pass each of them. The modules run two at a time, each in a process of its own.
+# Python's own regression tests. The plain run establishes which tests pass here and records their names; the preloaded
+# run must pass each of them. The modules run two at a time, each in a process of its own.
 
-# Left out: what needs a network, a terminal, a display or a package index, what waits for seconds of a clock, what fills
-# a disk, and the tests of tools which are not packaged.
+# Left out: what needs a network, a terminal, a display or a package index, what waits for seconds of a clock, what
+# fills a disk, and the tests of tools which are not packaged.
 exclude="
-test_asyncio test_clinic test_cmd_line_script test_compileall test_concurrent_futures test_cppext test_curses test_distutils
-test_docxmlrpc test_eintr test_ensurepip test_ftplib test_gdb test_httplib test_httpservers test_idle test_imaplib
-test_ioctl test_largefile test_lib2to3 test_logging test_multiprocessing_forkserver test_multiprocessing_main_handling
-test_multiprocessing_spawn test_nntplib test_ossaudiodev test_peg_generator test_poll test_poplib test_pty test_readline
-test_regrtest test_sched test_selectors test_signal test_smtplib test_smtpnet test_socket test_socketserver test_ssl
-test_telnetlib test_threadsignals test_time test_timeout test_tools test_urllib2_localnet test_urllib2net test_urllibnet
-test_venv test_wait3 test_wait4 test_webbrowser test_wsgiref test_xmlrpc test_xmlrpc_net test_zipfile64"
+test_asyncio test_clinic test_cmd_line_script test_compileall test_concurrent_futures test_cppext test_curses
+test_distutils test_docxmlrpc test_eintr test_ensurepip test_ftplib test_gdb test_httplib test_httpservers test_idle
+test_imaplib test_ioctl test_largefile test_lib2to3 test_logging test_multiprocessing_forkserver
+test_multiprocessing_main_handling test_multiprocessing_spawn test_nntplib test_ossaudiodev test_peg_generator
+test_poll test_poplib test_pty test_readline test_regrtest test_sched test_selectors test_signal test_smtplib
+test_smtpnet test_socket test_socketserver test_ssl test_telnetlib test_threadsignals test_time test_timeout
+test_tools test_urllib2_localnet test_urllib2net test_urllibnet test_venv test_wait3 test_wait4 test_webbrowser
+test_wsgiref test_xmlrpc test_xmlrpc_net test_zipfile64"
 
 cat >passed.py <<'PYTHON'
 """passed.py XML RECORD: which of the recorded tests passed? Without a record: record those that passed."""

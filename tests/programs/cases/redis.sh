@@ -1,6 +1,6 @@
 # witness: */redis-check-rdb */redis-cli */redis-benchmark
 # redis-server on a unix socket (its executable is the one that is also called redis-check-rdb): commands, scripts, the
-# benchmark, a snapshot by a forked child, a rewritten log, then a restart from the file and the same digest of all data.
+# benchmark, a snapshot by a forked child, a rewritten log, then a restart from the file with the same digest of all.
 
 socket=$PWD/redis.sock
 cli() { redis-cli -s "$socket" "$@"; }
@@ -17,8 +17,9 @@ wait_for_child() { while cli info persistence | grep -qE '(bgsave|aof_rewrite)_i
 start_server
 echo '== data'
 awk 'BEGIN {
+    letters = "abcdefghijklmnopqrstuvwxyz"
     for (i = 0; i < 40000; i++) {
-        printf "SET string:%d %s%d\n", i, substr("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", 1, i % 50 + 1), i
+        printf "SET string:%d %s%d\n", i, substr(letters letters, 1, i % 50 + 1), i
         if (i % 4 == 0) printf "HSET hash:%d field%d %d other%d %d\n", i % 500, i, i * 3, i % 7, i
         if (i % 5 == 0) printf "RPUSH list:%d value%d value%d\n", i % 300, i, i * 7
         if (i % 6 == 0) printf "ZADD sorted:%d %d member%d\n", i % 50, i * 7919 % 10007, i
@@ -27,15 +28,18 @@ awk 'BEGIN {
         if (i % 11 == 0) printf "DEL string:%d\n", i * 3
     }
 }' | cli --pipe | grep -E 'errors|replies'
-cli eval 'local sum = 0; for i = 1, 20000 do redis.call("zincrby", "scores", i % 13, "player" .. i % 501); sum = sum + i end; return sum' 0
+cli eval 'local sum = 0
+    for i = 1, 20000 do redis.call("zincrby", "scores", i % 13, "player" .. i % 501); sum = sum + i end
+    return sum' 0
 cli zrevrange scores 0 2 withscores | tr '\n' ' '
 echo
-cli --raw eval 'return #cjson.encode(redis.call("hgetall", "hash:8")) .. " " .. redis.sha1hex(string.rep("x", 1000000))' 0
+cli --raw eval 'return #cjson.encode(redis.call("hgetall", "hash:8"))
+    .. " " .. redis.sha1hex(string.rep("x", 1000000))' 0
 
 echo '== benchmark'
-redis-benchmark -s "$socket" -q -n 8000 -c 20 -t set,get,incr,lpush,rpush,lpop,sadd,hset,spop,zadd,lrange_100,mset >benchmark.txt
-tr '\r' '\n' <benchmark.txt | grep -c 'requests per second, p50'
-redis-benchmark -s "$socket" -q -n 20000 -c 10 -P 10 -d 500 --threads 2 -t get,set | tr '\r' '\n' | grep -c 'requests per second, p50'
+benchmark() { redis-benchmark -s "$socket" -q "$@" | tr '\r' '\n' | grep -c 'requests per second, p50'; }
+benchmark -n 8000 -c 20 -t set,get,incr,lpush,rpush,lpop,sadd,hset,spop,zadd,lrange_100,mset
+benchmark -n 20000 -c 10 -P 10 -d 500 --threads 2 -t get,set
 cli get counter:__rand_int__
 cli del mylist myset myhash myzset key:__rand_int__ counter:__rand_int__
 

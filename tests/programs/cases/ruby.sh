@@ -19,7 +19,10 @@ text = words.join(' ')
 puts "changed #{sum_of(text.gsub(/\b(\w)(\w*)\b/) { "#{$2}#{$1.upcase}" })} #{text.scan(/[aeiou]{2,}/).size}"
 puts "symbols #{words.first(20_000).map { |word| :"s_#{word}" }.uniq.size}"
 
-data = (1..4000).to_h { |i| ["key#{i}", { list: Array.new(10) { random.rand(1000) }, name: 'n' * random.rand(60), nested: { i => [i.to_f / 7, nil, true] } }] }
+data = (1..4000).to_h do |i|
+  list = Array.new(10) { random.rand(1000) }
+  ["key#{i}", { list: list, name: 'n' * random.rand(60), nested: { i => [i / 7.0, nil, true] } }]
+end
 json = JSON.generate(data)
 puts "json #{json.size} #{sum_of(json)} #{JSON.generate(JSON.parse(json)) == json}"
 puts "marshal #{Marshal.load(Marshal.dump(data)) == data}"

@@ -1,5 +1,5 @@
 # witness: */rustc */work
-# rustc compiles and optimises; the program (Rust's system allocator is malloc, with aligned_alloc and realloc) runs threads.
+# rustc compiles and optimises; the program runs threads. Rust's allocator is malloc, with posix_memalign and realloc.
 
 cat >work.rs <<'RUST'
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,7 +24,10 @@ enum Tree {
 }
 
 fn plant(depth: u32) -> Tree {
-    if depth == 0 { Tree::Leaf(format!("leaf {}", depth)) } else { Tree::Fork(Box::new(plant(depth - 1)), Rc::new(plant(depth - 1))) }
+    match depth {
+        0 => Tree::Leaf(format!("leaf {}", depth)),
+        _ => Tree::Fork(Box::new(plant(depth - 1)), Rc::new(plant(depth - 1))),
+    }
 }
 
 fn count(tree: &Tree) -> usize {
@@ -60,13 +63,18 @@ fn main() {
     let (sender, receiver) = mpsc::channel::<Box<[u8]>>();
     let producers: Vec<_> = (0..4).map(|n| {
         let sender = sender.clone();
-        thread::spawn(move || for i in 0..5000usize { sender.send(vec![n as u8; i % 700 + 1].into_boxed_slice()).unwrap() })
+        thread::spawn(move || {
+            for i in 0..5000usize { sender.send(vec![n as u8; i % 700 + 1].into_boxed_slice()).unwrap() }
+        })
     }).collect();
     drop(sender);
     println!("received {}", receiver.iter().map(|block| block.len() * (block[0] as usize + 1)).sum::<usize>());
     for producer in producers { producer.join().unwrap(); }
     let shared = Arc::new(Mutex::new(VecDeque::new()));
-    let threads: Vec<_> = (0..4).map(|n| { let shared = shared.clone(); thread::spawn(move || for i in 0..3000 { shared.lock().unwrap().push_back(format!("{} {}", n, i)); }) }).collect();
+    let threads: Vec<_> = (0..4).map(|n| {
+        let shared = shared.clone();
+        thread::spawn(move || for i in 0..3000 { shared.lock().unwrap().push_back(format!("{} {}", n, i)); })
+    }).collect();
     for thread in threads { thread.join().unwrap(); }
     let queue = shared.lock().unwrap();
     println!("queue {} {}", queue.len(), queue.iter().map(String::len).sum::<usize>());

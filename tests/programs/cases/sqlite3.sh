@@ -26,10 +26,12 @@ SQL
 cat >ask.sql <<'SQL'
 SELECT 'parts', count(*), round(sum(weight), 1), count(DISTINCT name) FROM part;
 SELECT 'colours', colour, count(*), max(name) FROM part GROUP BY colour ORDER BY colour;
-SELECT 'stock', place, sum(amount) AS total FROM stock JOIN part ON part.id = stock.part GROUP BY place ORDER BY total DESC LIMIT 3;
+SELECT 'stock', place, sum(amount) AS total FROM stock JOIN part ON part.id = stock.part
+    GROUP BY place ORDER BY total DESC LIMIT 3;
 SELECT 'history', count(*), sum(change) FROM history;
 SELECT 'search', count(*) FROM words WHERE words MATCH 'blue';
-SELECT 'rank', name, weight, rank() OVER (PARTITION BY colour ORDER BY weight DESC, id) AS place FROM part ORDER BY place, name LIMIT 3;
+SELECT 'rank', name, weight, rank() OVER (PARTITION BY colour ORDER BY weight DESC, id) AS place
+    FROM part ORDER BY place, name LIMIT 3;
 SELECT 'json', json_extract(json_group_array(json_object('id', id, 'name', name)), '$[1234].name') FROM part;
 SELECT 'text', length(group_concat(name, ';')) FROM (SELECT name FROM part ORDER BY name);
 SQL

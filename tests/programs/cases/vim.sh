@@ -46,5 +46,6 @@ sha256sum sorted.txt joined.txt counts.txt | cut -c1-16
 cat words.txt buffers.txt
 
 echo '== diff and regular expressions'
-vim -u NONE -i NONE -n -es -c 'set diff' -c 'vimgrep /key1\d .*9 some/ text.txt' -c 'call writefile([len(getqflist())], "grep.txt")' -c 'qall!' text.txt </dev/null
+vim -u NONE -i NONE -n -es -c 'set diff' -c 'vimgrep /key1\d .*9 some/ text.txt' \
+    -c 'call writefile([len(getqflist())], "grep.txt")' -c 'qall!' text.txt </dev/null
 cat grep.txt

@@ -6,7 +6,8 @@ queens() {
     awk -v n="$1" 'BEGIN {
         for (i = 0; i < n; i++) printf "(declare-const q%d Int)(assert (and (<= 0 q%d) (< q%d %d)))\n", i, i, i, n
         for (i = 0; i < n; i++) for (j = i + 1; j < n; j++)
-            printf "(assert (and (not (= q%d q%d)) (not (= (- q%d q%d) %d)) (not (= (- q%d q%d) %d))))\n", i, j, i, j, j - i, j, i, j - i
+            printf "(assert (and (not (= q%d q%d)) (not (= (- q%d q%d) %d)) (not (= (- q%d q%d) %d))))\n",
+                i, j, i, j, j - i, j, i, j - i
         print "(check-sat)"
     }'
 }
@@ -15,10 +16,14 @@ pigeons() {
     awk -v n="$1" 'BEGIN {
         for (p = 0; p <= n; p++) {
             line = "(assert (or"
-            for (h = 0; h < n; h++) { printf "(declare-const p%d_%d Bool)\n", p, h; line = line sprintf(" p%d_%d", p, h) }
+            for (h = 0; h < n; h++) {
+                printf "(declare-const p%d_%d Bool)\n", p, h
+                line = line sprintf(" p%d_%d", p, h)
+            }
             print line "))"
         }
-        for (h = 0; h < n; h++) for (a = 0; a <= n; a++) for (b = a + 1; b <= n; b++) printf "(assert (not (and p%d_%d p%d_%d)))\n", a, h, b, h
+        for (h = 0; h < n; h++) for (a = 0; a <= n; a++) for (b = a + 1; b <= n; b++)
+            printf "(assert (not (and p%d_%d p%d_%d)))\n", a, h, b, h
         print "(check-sat)"
     }'
 }
@@ -75,14 +80,23 @@ SMT
 cat >core.smt2 <<'SMT'
 (set-option :produce-unsat-cores true)
 (declare-const a Bool) (declare-const b Bool) (declare-const c Bool)
-(assert (! a :named first)) (assert (! (=> a b) :named second)) (assert (! c :named other)) (assert (! (not b) :named third))
+(assert (! a :named first)) (assert (! (=> a b) :named second))
+(assert (! c :named other)) (assert (! (not b) :named third))
 (check-sat)
 (get-unsat-core)
 SMT
 z3 theories.smt2
 z3 core.smt2
 z3 -st theories.smt2 | grep -c ':memory'
-awk 'BEGIN { srand_state = 7; print "p cnf 150 620"; for (i = 0; i < 620; i++) { for (j = 0; j < 3; j++) { srand_state = (srand_state * 16807) % 2147483647; v = srand_state % 150 + 1; srand_state = (srand_state * 16807) % 2147483647; printf "%s%d ", srand_state % 2 ? "-" : "", v } print "0" } }' >random.cnf
+awk 'function number() { return state = (state * 16807) % 2147483647 }
+    BEGIN {
+        state = 7
+        print "p cnf 150 620"
+        for (i = 0; i < 620; i++) {
+            for (j = 0; j < 3; j++) { v = number() % 150 + 1; printf "%s%d ", number() % 2 ? "-" : "", v }
+            print "0"
+        }
+    }' >random.cnf
 z3 -dimacs random.cnf | sed -n 1p
 z3 parallel.enable=true parallel.threads.max=2 <(queens 9)
 z3 -memory:30 <(pigeons 11) >memory.txt 2>&1 || echo "memory limit: status $?"

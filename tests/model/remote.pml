@@ -12,14 +12,18 @@
  *   - a token is in one hand or in one inbox; in the end every token has been delivered
  *   - in the end, when every block is free, the slab has ended
  *
- * Each rule of the protocol can be taken away, and Spin must then find the accident: -DNO_LOCK (end an orphan by what was
- * read outside the lock), -DNO_TOKEN (everybody who sends brings the slab), -DNO_CLOSE (an inbox is never closed),
- * -DNO_RETURN (blocks in an inbox stay with the heap that ends), -DNO_CHECK (the last block home ends no orphan). */
+ * Each rule of the protocol can be taken away, and Spin must then find the accident:
+ *   -DNO_LOCK    end an orphan by what was read outside the lock
+ *   -DNO_MARK    leave the word of an orphan that ends as it is
+ *   -DNO_TOKEN   everybody who sends brings the slab
+ *   -DNO_CLOSE   an inbox is never closed
+ *   -DNO_RETURN  what lies in the inbox of a heap that ends stays there
+ *   -DNO_CHECK   the last block home ends no orphan */
 #ifndef BLOCKS
 #define BLOCKS 2
 #endif
 #ifndef STEPS
-#define STEPS 5
+#define STEPS 4
 #endif
 #define THREADS 3
 #define NOBODY 7 /* an owner that is no heap, for a moment */
@@ -121,7 +125,11 @@ inline end_if_empty(after)
             /* Under the lock nobody becomes or stops being an orphan: an orphan's count is exact. */
             TAKE_LOCK;
             if
+#ifdef NO_MARK
+            :: OWNER(word) == 0 && !TOKEN(word) && COUNT(word) != 0 && COUNT(word) == used -> done = true
+#else
             :: COUNT(seen) == used -> swap_word(PACK(0, 0, 0, 0, NOBODY))
+#endif
             :: else -> done = false
             fi;
             if

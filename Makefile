@@ -36,8 +36,8 @@ bench: build ## Measure against other malloc libraries, interleaved
 	@bench/run.py
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
-	@dev/setup.sh test programs
-	@tests/programs/run.py
+	@dev/setup.sh test
+	@tests/programs/run.py --install
 
 floors: ## Check that no floor of src/ reaches for a higher one, by includes and by symbols
 	@dev/setup.sh build test

@@ -69,11 +69,11 @@ void heap_orphan_end_if_empty(struct slab *slab)
     if (!os_lock_take(&orphan_lock))
         return; /* a signal handler interrupted us here: the next adoption finds the blocks */
     const bool ends = heap_is_home(slab);
-    if (ends)
+    if (ends) {
         unlist(slab);
+        heap_slab_release(slab); /* under the lock: whoever comes next must not find it home again */
+    }
     os_lock_drop(&orphan_lock);
-    if (ends)
-        heap_slab_release(slab);
 }
 
 void heap_orphan_fork_prepare(void) { orphan_fork_holds = os_lock_take(&orphan_lock); }

@@ -2,9 +2,9 @@
  *
  *   free --> word of the slab --token--> inbox of its owner --> owner
  *
- * One slab, BLOCKS blocks, three threads that do STEPS steps together, of any kind and in any order: free a block that the
- * program holds (whoever got it), allocate, collect, adopt, end and begin again. Every access to something shared is a step of
- * its own. At last a thread that owns nothing frees what is left.
+ * One slab, BLOCKS blocks, three threads that do STEPS steps together, of any kind and in any order: free a block that
+ * the program holds (whoever got it), allocate, collect, adopt, end and begin again. Every shared access is a
+ * step of its own. At last a thread that owns nothing frees what is left.
  *
  * To be shown, by assertions:
  *   - a block comes home once: whatever is taken off the word was put there, and is free afterwards

@@ -1,6 +1,7 @@
 #!/bin/bash
-# remote.pml is safe in every order of steps, and Spin finds the accident when a rule of the protocol is taken away: a model
-# that nothing can break would show nothing. MODEL_STEPS sets how many steps the threads do (default 4; 5 takes minutes).
+# remote.pml is safe in every order of steps, and Spin finds the accident when a rule of the protocol is taken away: a
+# model that nothing can break would show nothing. MODEL_STEPS sets how many steps the threads do (default 4; 5 takes
+# minutes).
 . "$(dirname "$0")/../lib/tap.sh"
 model=$(realpath "$(dirname "$0")/remote.pml")
 steps=${MODEL_STEPS:-4}

@@ -12,7 +12,7 @@ packages_of() {
     case $1 in
     build) echo gcc g++ libc6-dev binutils cmake ninja-build pkg-config libjansson-dev libelf-dev ;;
     demo) echo python3 ;;
-    test) echo perl python3 strace procps ;;
+    test) echo perl python3 python3-jsonschema strace procps spin ;;
     fast-programs) tests/programs/run.py --fast --packages ;;
     programs) tests/programs/run.py --packages ;;
     tidy) echo clang clang-format clang-tidy ;;

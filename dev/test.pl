@@ -28,6 +28,7 @@ stop("no such test: @ARGV") unless @names;
 
 my %transcripts;    # name => what the program printed
 my %gave_up;        # name => whether it bailed out
+my %reasons;        # reason => how many cases were skipped for it
 my $harness = Ashlar::Harness->new({
     exec => sub { start_command($_[1]) },
     jobs => $jobs,
@@ -39,6 +40,7 @@ $harness->callback(made_parser => sub {
     my $name = $job->[1];
     $parser->callback(ALL => sub { $transcripts{$name} .= shift->as_string . "\n" });
     $parser->callback(bailout => sub { $gave_up{$name} = 1 });
+    $parser->callback(test => sub { my ($case) = @_; $reasons{ $case->explanation }++ if $case->has_skip });
 });
 
 # Programs run in process groups of their own, which an interrupt from the terminal does not reach: hand it on.
@@ -59,6 +61,7 @@ for my $name (@names) {
     $failed += $bad;
     $skipped += $left_out;
 }
+print "skipped $reasons{$_}: $_\n" for sort keys %reasons;
 print "$passed passed, $failed failed, $skipped skipped\n";
 exit($failed == 0 && $passed > 0 ? 0 : 1);
 
@@ -79,7 +82,7 @@ sub read_manifest {
 # The names that begin with one of the words, or all; suites in the order in which a fault is best understood.
 sub chosen {
     my ($commands, @words) = @_;
-    my @order = qw(house unit conformance abi security oom stress cli programs);
+    my @order = qw(house model unit conformance abi security oom stress cli programs);
     my %rank = map { $order[$_] => $_ } 0 .. $#order;
     my $rank_of = sub { $rank{ $_[0] =~ s{/.*}{}r } // @order };
     my @sorted = sort { $rank_of->($a) <=> $rank_of->($b) or $a cmp $b } keys %$commands;

@@ -11,6 +11,7 @@
 
 extern struct page_range page_table_range __attribute__((visibility("hidden")));
 extern struct page_range page_heap_range __attribute__((visibility("hidden")));
+extern struct page_range page_huges_range __attribute__((visibility("hidden"))); /* huge.c's records */
 
 /* Map the first granules. returns: false when the kernel refuses; may be called again. guarded by: the runs' lock. */
 bool page_ground_open(void);

@@ -15,14 +15,10 @@
 /* A state of records that nobody else sees: freed, but the kernel did not take it back. */
 enum { HUGE_LOST = HUGE_FREED + 1 };
 
-#define TABLE_BYTES_MIN ((size_t)64 << 10)
-
 static struct os_lock huge_lock;
 
 static struct {
-    struct page_huge *table; /* sorted by start; live and freed ones */
-    size_t count;
-    size_t room_bytes; /* of the table's mapping */
+    size_t count; /* of records in the table */
     uint64_t taken;
     uint64_t live;
     size_t live_bytes;
@@ -33,6 +29,9 @@ static struct {
 
 /* ---- The table -------------------------------------------------------------------------------------------------------------- */
 
+/* Sorted by start; live and freed ones. In a range of its own: what runs over a huge block must not meet it. */
+static struct page_huge *table(void) { return (struct page_huge *)page_huges_range.base; }
+
 /* Number of records that start at or below `address`. */
 static size_t records_up_to(uintptr_t address)
 {
@@ -41,7 +40,7 @@ static size_t records_up_to(uintptr_t address)
 
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (huge.table[middle].start <= address)
+        if (table()[middle].start <= address)
             low = middle + 1;
         else
             high = middle;
@@ -62,7 +61,7 @@ static struct page_huge shown(const struct page_huge *record)
 static struct page_huge *record_of(uintptr_t address)
 {
     const size_t position = records_up_to(address);
-    struct page_huge *const record = position > 0 ? &huge.table[position - 1] : NULL;
+    struct page_huge *const record = position > 0 ? &table()[position - 1] : NULL;
 
     return record != NULL && address - record->start < record->bytes ? record : NULL;
 }
@@ -70,22 +69,7 @@ static struct page_huge *record_of(uintptr_t address)
 /* Make room for one more record. */
 static bool table_has_room(void)
 {
-    if ((huge.count + 1) * sizeof *huge.table <= huge.room_bytes)
-        return true;
-    const size_t wanted =
-        huge.room_bytes == 0 ? round_up(TABLE_BYTES_MIN, page_ground.page_bytes) : 2 * huge.room_bytes;
-    struct page_huge *const table = os_map(NULL, wanted, NULL);
-    struct page_huge *const old = huge.table;
-
-    if (table == NULL)
-        return false;
-    for (size_t i = 0; i < huge.count; i++)
-        table[i] = old[i];
-    huge.table = table; /* before the old one goes: a signal handler may look */
-    if (old != NULL)
-        (void)os_unmap(old, huge.room_bytes);
-    huge.room_bytes = wanted;
-    return true;
+    return page_range_grow(&page_huges_range, (huge.count + 1) * sizeof(struct page_huge), TABLE_STEP);
 }
 
 /* The table has room. */
@@ -94,16 +78,16 @@ static void record_insert(struct page_huge record)
     const size_t position = records_up_to(record.start);
 
     for (size_t i = huge.count; i > position; i--)
-        huge.table[i] = huge.table[i - 1];
-    huge.table[position] = record;
+        table()[i] = table()[i - 1];
+    table()[position] = record;
     huge.count++;
 }
 
 static void record_remove(const struct page_huge *record)
 {
     huge.count--;
-    for (size_t i = (size_t)(record - huge.table); i < huge.count; i++)
-        huge.table[i] = huge.table[i + 1];
+    for (size_t i = (size_t)(record - table()); i < huge.count; i++)
+        table()[i] = table()[i + 1];
 }
 
 static void count_live(size_t bytes)
@@ -120,7 +104,7 @@ static struct page_huge *oldest_kept(void)
     struct page_huge *oldest = NULL;
 
     for (size_t i = 0; i < huge.count; i++) {
-        struct page_huge *const record = &huge.table[i];
+        struct page_huge *const record = &table()[i];
         if (record->state == HUGE_FREED &&
             (oldest == NULL || huge.kept_next - record->heap > huge.kept_next - oldest->heap))
             oldest = record;
@@ -148,7 +132,7 @@ static bool keep_at_most(size_t most)
 static struct page_huge *reuse_kept(size_t bytes, size_t alignment)
 {
     for (size_t i = 0; i < huge.count; i++) {
-        struct page_huge *const record = &huge.table[i];
+        struct page_huge *const record = &table()[i];
         if (record->state != HUGE_FREED || record->bytes < bytes || record->bytes - bytes > bytes / 4 ||
             record->start % alignment != 0)
             continue;
@@ -286,11 +270,14 @@ struct page_huge page_huge_give(void *block)
     return found;
 }
 
-/* Resize the live block of `record`. returns: its new address, 0 when refused. */
-static uintptr_t remap(struct page_huge *record, size_t bytes)
+/* Resize the block at `start`. returns: its new address, 0 when refused, or when another thread has freed it. */
+static uintptr_t remap(uintptr_t start, size_t bytes)
 {
-    struct page_huge moved = *record;
+    struct page_huge *const record = record_of(start);
 
+    if (record == NULL || record->state != HUGE_LIVE || record->start != start)
+        return 0;
+    struct page_huge moved = *record;
     if (bytes > record->bytes)
         moved.start = (uintptr_t)os_remap((void *)record->start, record->bytes, bytes);
     else if (bytes < record->bytes && os_unmap((void *)(record->start + bytes), record->bytes - bytes) != 0)
@@ -317,9 +304,9 @@ void *page_huge_resize(void *block, size_t bytes)
     if (bytes > before.bytes && !page_commit(bytes - before.bytes))
         return NULL;
     if (os_lock_take(&huge_lock)) {
-        moved = remap(record_of((uintptr_t)block), bytes);
+        moved = remap((uintptr_t)block, bytes);
         if (moved == 0 && keep_at_most(0))
-            moved = remap(record_of((uintptr_t)block), bytes);
+            moved = remap((uintptr_t)block, bytes);
         os_lock_drop(&huge_lock);
     }
     if (moved == 0 && bytes > before.bytes)
@@ -336,8 +323,8 @@ struct page_huge page_huge_any_of(uint32_t heap)
     if (!os_lock_take(&huge_lock))
         return found;
     for (size_t i = 0; i < huge.count && found.state == HUGE_UNKNOWN; i++)
-        if (huge.table[i].state == HUGE_LIVE && huge.table[i].heap == heap)
-            found = huge.table[i];
+        if (table()[i].state == HUGE_LIVE && table()[i].heap == heap)
+            found = table()[i];
     os_lock_drop(&huge_lock);
     return found;
 }
@@ -379,6 +366,6 @@ void page_huge_stats(struct page_stats *stats)
     stats->huge_live = huge.live;
     stats->huge_live_bytes = huge.live_bytes;
     stats->mapped = huge.live_bytes;
-    stats->metadata = huge.room_bytes;
+    stats->metadata = page_huges_range.mapped;
     os_lock_drop(&huge_lock);
 }

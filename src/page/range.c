@@ -1,7 +1,7 @@
 /* range.c: address ranges that grow in place, and the ground they make.
  *
  * Rivals reserve from half a GiB to a TiB at start; users pay with ulimit -v, container limits and core dumps. Here
- * three ranges (heap, table, heaps) start at random places that other runtimes do not use, and grow by
+ * four ranges (heap, table, heaps, huges) start at random places that other runtimes do not use, and grow by
  * MAP_FIXED_NOREPLACE in steps that merge into one kernel mapping each.
  *
  * Where fixed places are refused altogether (address spaces of 39 bits, emulators, odd kernels) one reservation without
@@ -16,6 +16,7 @@ struct page_ground page_ground = {.page_bytes = 64 << 10};
 struct page_range page_heaps_range;
 struct page_range page_table_range;
 struct page_range page_heap_range;
+struct page_range page_huges_range;
 
 enum { TERA_SHIFT = 40, PLACE_TRIES = 8, HOLE_TRIES = 48 };
 
@@ -36,6 +37,7 @@ static const struct {
     {&page_heap_range, 32 * TERA, 23, HEAP_RANGE_MAX},
     {&page_table_range, 73 * TERA, 21, (HEAP_RANGE_MAX >> GRANULE_SHIFT) << LINE_SHIFT},
     {&page_heaps_range, 22 * TERA, 21, (size_t)8 << 30},
+    {&page_huges_range, 82 * TERA, 19, (size_t)4 << 30},
 };
 
 static uint64_t draw_state;
@@ -103,7 +105,7 @@ static struct {
     size_t bytes;
 } reservation;
 
-/* One reservation for all three ranges, apart from each other by a granule without access. */
+/* One reservation for all four ranges, apart from each other by a granule without access. */
 static bool reserve(void)
 {
     for (size_t bytes = RESERVATION_MAX; bytes >= RESERVATION_MIN; bytes /= 2) {
@@ -114,10 +116,14 @@ static bool reserve(void)
         reservation.bytes = bytes;
         const size_t table = round_up(bytes >> (GRANULE_SHIFT - LINE_SHIFT), GRANULE_BYTES);
         const size_t heaps = bytes / 32;
-        const uintptr_t heap = round_up((uintptr_t)start + table + heaps + 2 * GRANULE_BYTES, GRANULE_BYTES);
+        const size_t huges = bytes / 64;
+        const uintptr_t heaps_start = (uintptr_t)start + table + GRANULE_BYTES;
+        const uintptr_t huges_start = heaps_start + heaps + GRANULE_BYTES;
+        const uintptr_t heap = round_up(huges_start + huges + GRANULE_BYTES, GRANULE_BYTES);
 
         page_table_range = (struct page_range){(uintptr_t)start, 0, table, true};
-        page_heaps_range = (struct page_range){(uintptr_t)start + table + GRANULE_BYTES, 0, heaps, true};
+        page_heaps_range = (struct page_range){heaps_start, 0, heaps, true};
+        page_huges_range = (struct page_range){huges_start, 0, huges, true};
         page_heap_range =
             (struct page_range){heap, 0, round_down((uintptr_t)start + bytes - heap, GRANULE_BYTES), true};
         return true;

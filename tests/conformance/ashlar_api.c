@@ -76,7 +76,7 @@ TEST(the_own_names_refuse_what_the_standard_ones_refuse)
     CHECK_EQ(errno, EINVAL);
 }
 
-/* ---- Good size ----------------------------------------------------------------------------------------------------- */
+/* ---- Good size --------------------------------------------------------------------------------------------------- */
 
 TEST(good_size_is_enough_and_costs_no_more)
 {
@@ -98,7 +98,7 @@ TEST(good_size_leaves_impossible_sizes_unchanged)
         CHECK_EQ(ashlar_good_size(impossible[i]), impossible[i]);
 }
 
-/* ---- Statistics ---------------------------------------------------------------------------------------------------- */
+/* ---- Statistics -------------------------------------------------------------------------------------------------- */
 
 static struct ashlar_stats read_stats(void)
 {
@@ -305,7 +305,7 @@ TEST(stats_show_what_purging_does)
     CHECK_EQ(after.peak_active_bytes, full.peak_active_bytes);
 }
 
-/* ---- JSON: the form is checked here, the words in stats_json.py ------------------------------------------------------ */
+/* ---- JSON: the form is checked here, the words in stats_json.py -------------------------------------------------- */
 
 TEST(json_is_written_as_snprintf_writes)
 {
@@ -327,7 +327,7 @@ TEST(json_is_written_as_snprintf_writes)
     }
 }
 
-/* ---- Options --------------------------------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 static bool option_is(const char *key, const char *expected)
 {
@@ -417,7 +417,7 @@ TEST(options_of_the_start_cannot_change_later)
     CHECK(option_is("status", "off"));
 }
 
-/* ---- Purging --------------------------------------------------------------------------------------------------------- */
+/* ---- Purging ----------------------------------------------------------------------------------------------------- */
 
 static void need_true_resident_size(void)
 {
@@ -457,7 +457,7 @@ TEST(purge_gives_back_what_is_free)
     CHECK(resident_bytes() < before + 6 * MIB); /* the table above is 4 of them */
 }
 
-/* ---- Heaps ----------------------------------------------------------------------------------------------------------- */
+/* ---- Heaps ------------------------------------------------------------------------------------------------------- */
 
 static ashlar_heap *new_heap(void)
 {

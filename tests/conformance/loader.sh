@@ -1,6 +1,6 @@
 #!/bin/bash
-# loader.sh: the library among others that the loader brings in: hooks over the functions that heaps use, an auditor, both orders
-# of preloading. What a program prints and how it ends does not change.
+# loader.sh: the library among others that the loader brings in: hooks over the functions that heaps use, an auditor, both
+# orders of preloading. What a program prints and how it ends does not change.
 . "$(dirname "$0")/../lib/tap.sh"
 library=$ASHLAR_BUILD/libashlar.so
 support=$ASHLAR_BUILD/tests/conformance
@@ -35,4 +35,5 @@ check "an auditor that allocates" same_result LD_AUDIT="$support/audit.so" LD_PR
 check "an auditor and hooks" same_result LD_AUDIT="$support/audit.so" LD_PRELOAD="$support/hooks.so:$library"
 check "the library twice" same_result LD_PRELOAD="$library:$library.1"
 check "everything bound at once" same_result LD_BIND_NOW=1 LD_PRELOAD="$library"
-check "in front of another malloc" same_result LD_PRELOAD="$library:/usr/lib/$(gcc -print-multiarch)/libc_malloc_debug.so.0"
+other=/usr/lib/$(gcc -print-multiarch)/libc_malloc_debug.so.0
+check "in front of another malloc" same_result LD_PRELOAD="$library:$other"

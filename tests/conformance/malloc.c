@@ -159,7 +159,7 @@ TEST(freed_memory_is_used_again)
     CHECK(resident_bytes() < before + 64 * MIB);
 }
 
-/* ---- Two threads free what one allocated -------------------------------------------------------------------------- */
+/* ---- Two threads free what one allocated ------------------------------------------------------------------------- */
 
 enum { SHARED_BLOCKS = 4096, SHARED_BYTES = 1000, PINNED = 16 };
 static void *shared_blocks[SHARED_BLOCKS]; /* every 16th stays, so that no slab becomes empty */

@@ -12,7 +12,7 @@
 TEST(standard_names_only) { SKIP("the operators exist under their standard names only"); }
 #else
 
-/* ---- Every form of new with every form of delete that may follow it ------------------------------------------------ */
+/* ---- Every form of new with every form of delete that may follow it ---------------------------------------------- */
 
 static const std::align_val_t aligned_to = std::align_val_t(256);
 
@@ -121,7 +121,7 @@ TEST(every_alignment)
         }
 }
 
-/* ---- Failure ------------------------------------------------------------------------------------------------------- */
+/* ---- Failure ----------------------------------------------------------------------------------------------------- */
 
 static bool throws_bad_alloc(void *(*allocate)(size_t), size_t bytes)
 {
@@ -164,7 +164,7 @@ TEST(bad_alloc_leaves_memory_usable)
     }
 }
 
-/* ---- The new-handler ----------------------------------------------------------------------------------------------- */
+/* ---- The new-handler --------------------------------------------------------------------------------------------- */
 
 static int handler_calls;
 static const size_t impossible = (size_t)1 << 60;
@@ -255,7 +255,7 @@ TEST(the_handler_is_not_called_on_success)
     CHECK_EQ(handler_calls, 0);
 }
 
-/* ---- As programs use them ------------------------------------------------------------------------------------------ */
+/* ---- As programs use them ---------------------------------------------------------------------------------------- */
 
 struct alignas(128) overaligned {
     char bytes[200];

@@ -1,6 +1,6 @@
 #!/bin/bash
-# options.sh: ASHLAR_CONF is read strictly, all or nothing; an error is one line; confirm:on shows what came of it and whence; a
-# program with more rights than its caller does not look at it.
+# options.sh: ASHLAR_CONF is read strictly, all or nothing; an error is one line; confirm:on shows what came of it and
+# whence; a program with more rights than its caller does not look at it.
 . "$(dirname "$0")/../lib/tap.sh"
 
 # What /bin/true, preloaded, prints with this configuration.
@@ -19,7 +19,8 @@ refuses() {
 "
 }
 
-defaults=(confirm:on foreign:auto sized:abort warn:off purge_delay:500ms dirty:8M soft_limit:none hard_limit:none status:off)
+defaults=(confirm:on foreign:auto sized:abort warn:off purge_delay:500ms dirty:8M soft_limit:none hard_limit:none
+    status:off)
 
 # The lines of confirm:on when the settings $@ were given and the others were not.
 confirmation() {
@@ -102,7 +103,8 @@ cut_short() {
     local word line
     word=$(printf 'x%.0s' {1..5000})
     line=$(printed "$word:1")
-    [ "$(wc -l <<<"$line")" -eq 1 ] && [ ${#line} -lt 300 ] && grep -q '^ashlar: ASHLAR_CONF: unknown key "x*"' <<<"$line" &&
+    [ "$(wc -l <<<"$line")" -eq 1 ] && [ ${#line} -lt 300 ] &&
+        grep -q '^ashlar: ASHLAR_CONF: unknown key "x*"' <<<"$line" &&
         grep -q 'all settings ignored$' <<<"$line"
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The JSON of ashlar_stats_json(), read by Python's own parser: it parses, has every field of the struct, and no negative
-or absurd number; the documentation of the struct (ashlar.h) is the list of fields."""
+"""The JSON of ashlar_stats_json(), read by Python's own parser: it parses, has every field of the struct, and no
+negative or absurd number. The list of fields is the header's."""
 import json
 import os
 import re

@@ -4,8 +4,8 @@
 #   check "the library needs libc only" needs_libc_only      (a command; what it prints is shown when it fails)
 #   skip "..." "this kernel cannot"
 #
-# $folder is a temporary folder for the script. A script that ends before its plan is fulfilled breaks the plan, which the
-# runner counts as a failure; so does one that never says plan.
+# $folder is a temporary folder for the script. A script that ends before its plan is fulfilled breaks the plan, which
+# the runner counts as a failure; so does one that never says plan.
 set -u -o pipefail
 export ASHLAR_BUILD=${ASHLAR_BUILD:-$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../build")}
 

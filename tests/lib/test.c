@@ -355,6 +355,10 @@ bool test_child_begin(void)
     return false;
 }
 
+int test_child_status(void) { return child_status; }
+
+const char *test_child_stderr(void) { return child_stderr; }
+
 void test_child_end(void) { _exit(0); }
 
 static void describe_status(char *text, size_t bytes, int status)

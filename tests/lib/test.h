@@ -140,6 +140,11 @@ bool test_child_begin(void);
 void test_child_end(void) __attribute__((noreturn));
 bool test_child_died(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool test_child_exited(const char *file, int line, int status);
+
+/* For outcomes that vary: how the child ended that test_child_begin() forked last, and what it printed on stderr. */
+int test_child_status(void);
+const char *test_child_stderr(void);
+
 bool test_child_printed(const char *file, int line, int status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -161,7 +161,7 @@ TEST(a_key_word_overwritten_alone_does_no_harm)
     }
 }
 
-/* ---- Row 1: a write past the end of a live block into a free one ------------------------------------------------------------------- */
+/* ---- Row 1: a write past the end of a live block into a free one ------------------------------------------------- */
 
 TEST(an_overflow_into_a_free_block_is_found)
 {
@@ -184,7 +184,7 @@ TEST(an_overflow_into_a_free_block_is_found)
     }
 }
 
-/* ---- Blocks on their way home ---------------------------------------------------------------------------------- */
+/* ---- Blocks on their way home ------------------------------------------------------------------------------------ */
 
 static void *free_most_in_thread(void *unused)
 {
@@ -225,7 +225,7 @@ TEST(damage_to_blocks_of_a_thread_that_has_ended_is_found)
     }
 }
 
-/* ---- Row 18: forgeries by one who has read nothing -------------------------------------------------------------- */
+/* ---- Row 18: forgeries by one who has read nothing --------------------------------------------------------------- */
 
 TEST(no_random_link_passes)
 {

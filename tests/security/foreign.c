@@ -48,7 +48,7 @@ static size_t collect_foreign(void **pointers, char *stack)
     return count;
 }
 
-/* ---- abort -------------------------------------------------------------------------------------------------------- */
+/* ---- abort ------------------------------------------------------------------------------------------------------- */
 
 TEST(abort_names_every_foreign_pointer)
 {
@@ -103,7 +103,7 @@ TEST(abort_in_a_thread_that_only_frees)
     DIES("ashlar: free of foreign pointer 0x%lx (in free)", (uintptr_t)data) { in_thread(free_data, NULL); }
 }
 
-/* ---- ignore -------------------------------------------------------------------------------------------------------------- */
+/* ---- ignore ------------------------------------------------------------------------------------------------------ */
 
 static void ignore_all(void)
 {
@@ -172,7 +172,7 @@ TEST(a_million_random_addresses_are_ignored)
     }
 }
 
-/* ---- forward: libc's malloc is the next allocator ------------------------------------------------------------------------------- */
+/* ---- forward: libc's malloc is the next allocator ---------------------------------------------------------------- */
 
 static void *libc_function(const char *name)
 {

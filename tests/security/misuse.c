@@ -2,7 +2,7 @@
  * and its twin in silence. The words of the lines are the contract (docs/design.md, "Reports"). */
 #include "misuse.h"
 
-/* ---- Who does it --------------------------------------------------------------------------------------------------- */
+/* ---- Who does it ------------------------------------------------------------------------------------------------- */
 
 enum actor { SAME_THREAD, OTHER_THREAD, OWNER_EXITED, FORKED_CHILD, ACTORS };
 
@@ -30,7 +30,7 @@ static void stage(enum actor actor, void (*body)(void))
     settle();
 }
 
-/* ---- What is done: the wrong way, and the twin's ------------------------------------------------------------------------ */
+/* ---- What is done: the wrong way, and the twin's ----------------------------------------------------------------- */
 
 static void point_at(void *pointer) { facts()->pointer = (uintptr_t)pointer; }
 
@@ -254,7 +254,7 @@ static void free_inside_released(void)
     free(victim.block + 64 * KIB);
 }
 
-/* ---- What must come of it --------------------------------------------------------------------------------------------------- */
+/* ---- What must come of it ---------------------------------------------------------------------------------------- */
 
 enum line { DOUBLE_FREE, INTERIOR, MISALIGNED, UNALLOCATED };
 
@@ -305,7 +305,7 @@ static const struct misuse {
 
 static const size_t sizes[] = {0, 1, 8, 16, 24, 100, 1000, 4096, 5000, 65536, 256 * KIB, 4 * MIB, 40 * MIB};
 
-/* ---- The cases ----------------------------------------------------------------------------------------------------------------- */
+/* ---- The cases --------------------------------------------------------------------------------------------------- */
 
 static struct scene {
     const struct misuse *misuse;

@@ -80,4 +80,17 @@ static inline void in_child(void (*body)(void))
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* The child that was forked last either ended well and in silence, or by one report of ours; anything else fails.
+ * returns: whether it was a report. */
+static inline bool ended_well_or_reported(void)
+{
+    int status = test_child_status();
+    const char *text = test_child_stderr(), *end = strchr(text, '\n');
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && *text == '\0')
+        return false;
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || strncmp(text, "ashlar: ", 8) != 0 || !end || end[1])
+        test_fail(__FILE__, __LINE__, "wait status 0x%x and \"%s\"", status, text);
+    return true;
+}
+
 #endif

@@ -2,7 +2,7 @@
  * none of it may end in a report, and nothing that is live may be given away. */
 #include "misuse.h"
 
-/* ---- A million correct operations with random contents ------------------------------------------------------------ */
+/* ---- A million correct operations with random contents ----------------------------------------------------------- */
 
 struct slot {
     unsigned char *block;
@@ -110,7 +110,7 @@ TEST(two_million_correct_operations_of_two_threads_report_nothing)
     }
 }
 
-/* ---- The right words in a live block -------------------------------------------------------------------------------- */
+/* ---- The right words in a live block ----------------------------------------------------------------------------- */
 
 enum { WORDS = 2 };
 
@@ -224,7 +224,7 @@ TEST(a_live_block_that_looks_free_keeps_its_contents_when_resized)
         }
 }
 
-/* ---- A suspicion about one life of a block says nothing about the next ------------------------------------------------- */
+/* ---- A suspicion about one life of a block says nothing about the next ------------------------------------------- */
 
 TEST(a_block_left_alone_is_not_given_out_again)
 {

@@ -65,19 +65,11 @@ static void race_often(const void *argument)
 {
     int reported = 0;
     for (int round = 0; round < 100; round++) {
-        pid_t child = fork();
-        if (child == 0) {
-            close(STDERR_FILENO);
-            alarm(60);
+        if (test_child_begin()) {
             race_once(argument);
             _exit(0);
         }
-        int status;
-        CHECK_EQ(waitpid(child, &status, 0), child);
-        bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-        if (!aborted && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
-            test_fail(__FILE__, __LINE__, "wait status 0x%x", status);
-        reported += aborted;
+        reported += ended_well_or_reported();
     }
     test_note("%d of 100 reported", reported);
 }

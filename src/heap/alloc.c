@@ -13,10 +13,9 @@
 static struct block *carve(struct heap *heap, class_id class, struct slab *slab, uint32_t *count)
 {
     const bool only = heap->full[class.i].i == 0 && heap->partial[class.i].oldest.i == 0;
-    const uint32_t before = slab->carved;
     struct block *const first = slab_carve(slab, only ? CARVE_FIRST : CARVE_MORE, count);
 
-    heap_count_active(slab->carved - before);
+    heap_count_active((size_t)*count * slab->block_bytes);
     return first;
 }
 

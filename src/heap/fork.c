@@ -34,7 +34,7 @@ static void each_slab(void (*visit)(struct slab *slab))
 
     for (granule_index index = {1}; index.i < end; index.i++) {
         struct slab *const slab = page_line_at(index);
-        if (slab->line.kind == GRANULE_SLAB)
+        if (line_kind(&slab->line) == GRANULE_SLAB)
             visit(slab);
     }
 }
@@ -68,6 +68,8 @@ static void orphan_if_dead(struct slab *slab)
 {
     const uint32_t owner = heap_owner_of(slab);
 
+    if (owner == 0)
+        heap_orphan_returned(slab); /* whoever was to say so may be dead */
     if (owner == 0 || !is_dead(heap_at(owner)))
         return;
     if (heap_at(owner)->is_busy)
@@ -77,7 +79,7 @@ static void orphan_if_dead(struct slab *slab)
         heap_slab_release(slab);
     else {
         heap_orphan(slab);
-        heap_orphan_end_if_empty(slab); /* its last blocks may have been on their way home */
+        heap_orphan_returned(slab); /* blocks may have been on their way home */
     }
 }
 

@@ -12,7 +12,7 @@ static void report_in_slab(const struct slab *slab, const void *address, const c
     const uintptr_t offset = (uintptr_t)address - slab_address(slab);
     const struct block *const block = slab_block(slab, slab_block_number(slab, offset));
 
-    if (offset < slab->carved)
+    if (offset < load_relaxed(&slab->carved))
         heap_report(MISUSE_INTERIOR, address, (uintptr_t)block, slab->block_bytes, in);
     else
         heap_report(MISUSE_UNALLOCATED, address, 0, 0, in);
@@ -27,9 +27,9 @@ static bool report_stray(const void *address, const char *in)
     const struct large *const here = page_line_at(index);
     const bool at_start = address == page_address(index);
 
-    if (run->line.kind == GRANULE_HOLE)
+    if (line_kind(&run->line) == GRANULE_HOLE)
         return false;
-    if (run->line.kind == GRANULE_LARGE && index.i - head.i < run->line.granules)
+    if (line_kind(&run->line) == GRANULE_LARGE && index.i - head.i < run->line.granules)
         heap_report(MISUSE_INTERIOR, address, (uintptr_t)page_address(head), run->bytes, in);
     else if (at_start && here->bytes != 0)
         heap_report(MISUSE_DOUBLE_FREE, address, (uintptr_t)address, here->bytes, in); /* it was a large block */
@@ -44,7 +44,7 @@ static struct heap *shared_heap_of(uint32_t id)
 {
     struct heap *const heap = id != 0 ? heap_at(id) : NULL;
 
-    return heap != NULL && heap->is_shared && heap->is_public ? heap : NULL;
+    return heap != NULL && load_relaxed(&heap->is_public) ? heap : NULL;
 }
 
 static struct heap_block find_small(struct slab *slab, void *address, const char *in)
@@ -92,7 +92,7 @@ static bool lies_in_hole(const void *address)
 {
     const granule_index index = page_index_of(page_line(page_offset(address)));
 
-    return ((struct line *)page_line_at(page_run_of(index)))->kind == GRANULE_HOLE;
+    return line_kind(page_line_at(page_run_of(index))) == GRANULE_HOLE;
 }
 
 struct heap_block heap_find(const void *address, const char *in)
@@ -108,9 +108,9 @@ struct heap_block heap_find(const void *address, const char *in)
     }
     struct line *const line = page_line(offset);
 
-    if (line->kind == GRANULE_SLAB || line->kind == GRANULE_SLAB_REST)
+    if (line_kind(line) == GRANULE_SLAB || line_kind(line) == GRANULE_SLAB_REST)
         return find_small(slab_of_line(line), (void *)(uintptr_t)address, in);
-    if (line->kind == GRANULE_LARGE && address == page_address(page_index_of(line))) {
+    if (line_kind(line) == GRANULE_LARGE && address == page_address(page_index_of(line))) {
         const struct large *const large = (struct large *)line;
         return (struct heap_block){BLOCK_LARGE, {0}, large->bytes, false, shared_heap_of(large->heap)};
     }
@@ -200,9 +200,9 @@ bool heap_free(void *address, const char *in)
     }
     struct line *const line = page_line(offset);
 
-    if (line->kind == GRANULE_SLAB || line->kind == GRANULE_SLAB_REST)
+    if (line_kind(line) == GRANULE_SLAB || line_kind(line) == GRANULE_SLAB_REST)
         free_small(slab_of_line(line), address, in);
-    else if (line->kind == GRANULE_LARGE && address == page_address(page_index_of(line)))
+    else if (line_kind(line) == GRANULE_LARGE && address == page_address(page_index_of(line)))
         heap_large_free((struct large *)line, in);
     else
         return report_stray(address, in);

@@ -43,7 +43,7 @@ struct heap {
     uint32_t visits;           /* slow paths, see heap_tick() */
     granule_index larges;      /* shared heaps: their large blocks */
     bool is_shared;            /* used under `lock` by any thread */
-    bool is_public;            /* a shared heap that the program asked for */
+    _Atomic bool is_public;    /* a shared heap that the program asked for */
     bool is_armed;             /* the thread's exit will be seen */
     bool fork_holds;           /* fork's prepare took `lock`; guarded by it */
     _Atomic bool is_live;      /* in use; guarded by the heaps' lock, read by statistics */
@@ -108,7 +108,7 @@ ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_
     const size_t inside = offset & (GRANULE_BYTES - 1);
 
     /* relaxed: only this thread stores itself there. A thread that is 0 meets 0 where nothing was ever carved. */
-    if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) || unlikely(inside >= slab->carved) ||
+    if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) || unlikely(inside >= load_hot(uint32_t, &slab->carved)) ||
         unlikely(!slab_is_start(slab, inside)) || unlikely(block->key == slab_key(block)))
         return HEAP_NOT_PUSHED;
     block->key = slab_key(block);

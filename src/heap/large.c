@@ -65,7 +65,7 @@ static void *run_alloc(struct heap *heap, const struct heap_request *request)
     if (heap->is_shared)
         list_insert(heap, large);
     store_relaxed(&large->state, 1);
-    large->line.kind = GRANULE_LARGE;
+    line_set_kind(&large->line, GRANULE_LARGE);
     add_relaxed(&heap_counts.large_taken, 1);
     heap_count_active(bytes);
     return block;

@@ -1,56 +1,69 @@
 /* orphan.c: slabs whose thread has ended, until another thread needs one of their class, or their last block comes
  * home.
  *
+ *   no block to hand out: in no list --a block comes home--> in the list of its class --first in the list--> adopted
+ *
  * Threads: any; one lock for all classes, held for a few instructions. Order: this lock, then the page floor's.
  * Not taken: handing a whole heap to the next new thread. A successor often starts before its predecessor ends, so the
  * heap goes to the wrong one; and a thread that allocates other sizes keeps what it cannot use. */
 #include "heap/own.h"
 
 static struct os_lock orphan_lock;
-static granule_index orphans[CLASS_COUNT]; /* by class, linked both ways; guarded by orphan_lock */
-static bool orphan_fork_holds;             /* guarded by orphan_lock */
+static _Atomic(granule_index) orphans[CLASS_COUNT]; /* by class, linked both ways; guarded by orphan_lock, but see
+                                                       heap_adopt() */
+static bool orphan_fork_holds;                      /* guarded by orphan_lock */
+
+static void list(struct slab *slab)
+{
+    const granule_index head = load_relaxed(&orphans[slab->line.class]);
+
+    if (slab->line.state != SLAB_UNLISTED)
+        return;
+    slab->line.state = SLAB_PARTIAL;
+    slab->previous = NO_GRANULE;
+    slab->next = head;
+    if (head.i != 0)
+        slab_at(head)->previous = page_index_of(slab);
+    store_relaxed(&orphans[slab->line.class], page_index_of(slab));
+}
 
 static void unlist(struct slab *slab)
 {
+    if (slab->line.state == SLAB_UNLISTED)
+        return;
+    slab->line.state = SLAB_UNLISTED;
     if (slab->previous.i != 0)
         slab_at(slab->previous)->next = slab->next;
     else
-        orphans[slab->line.class] = slab->next;
+        store_relaxed(&orphans[slab->line.class], slab->next);
     if (slab->next.i != 0)
         slab_at(slab->next)->previous = slab->previous;
 }
 
 void heap_orphan(struct slab *slab)
 {
-    granule_index *const head = &orphans[slab->line.class];
-
     slab_wake(slab);
     if (os_lock_take(&orphan_lock)) {
-        slab->previous = NO_GRANULE;
-        slab->next = *head;
-        if (head->i != 0)
-            slab_at(*head)->previous = page_index_of(slab);
-        *head = page_index_of(slab);
-        heap_disown(slab); /* listed first: whoever claims it finds it there */
+        if (slab->freed != NULL || !slab_is_fully_carved(slab))
+            list(slab);
+        heap_disown(slab); /* last: whoever claims it finds it where it belongs */
         os_lock_drop(&orphan_lock);
     }
 }
 
 struct slab *heap_adopt(struct heap *heap, class_id class)
 {
-    struct slab *adopted = NULL;
-
-    if (orphans[class.i].i == 0 || !os_lock_take(&orphan_lock))
+    /* relaxed, without the lock: one that comes just now is found next time. */
+    if (load_relaxed(&orphans[class.i]).i == 0 || !os_lock_take(&orphan_lock))
         return NULL;
-    for (granule_index index = orphans[class.i]; index.i != 0; index = slab_at(index)->next) {
-        if (heap_claim(heap, slab_at(index))) {
-            adopted = slab_at(index);
-            unlist(adopted);
-            break;
-        }
-    }
+    const granule_index first = load_relaxed(&orphans[class.i]);
+    struct slab *const slab = first.i != 0 ? slab_at(first) : NULL;
+    const bool is_mine = slab != NULL && heap_claim(heap, slab);
+
+    if (is_mine)
+        unlist(slab);
     os_lock_drop(&orphan_lock);
-    return adopted;
+    return is_mine ? slab : NULL;
 }
 
 bool heap_adopt_this(struct heap *heap, struct slab *slab)
@@ -64,14 +77,16 @@ bool heap_adopt_this(struct heap *heap, struct slab *slab)
     return is_mine;
 }
 
-void heap_orphan_end_if_empty(struct slab *slab)
+void heap_orphan_returned(struct slab *slab)
 {
     if (!os_lock_take(&orphan_lock))
-        return; /* a signal handler interrupted us here: the next adoption finds the blocks */
-    const bool ends = heap_is_home(slab);
-    if (ends) {
+        return; /* a signal handler interrupted us here: the blocks wait for the next that come home */
+    const uint32_t home = heap_orphan_home(slab);
+    if (home != 0 && home == slab_used(slab)) {
         unlist(slab);
         heap_slab_release(slab); /* under the lock: whoever comes next must not find it home again */
+    } else if (home != 0) {
+        list(slab);
     }
     os_lock_drop(&orphan_lock);
 }

@@ -95,9 +95,9 @@ void heap_disown(struct slab *slab);
 /* Take an orphan over. returns: false when it is none. thread: holds the orphans' lock. */
 bool heap_claim(struct heap *heap, struct slab *slab);
 
-/* Whether `slab` is an orphan whose used blocks have all come home. thread: holds the orphans' lock, so that it stays
- * one. */
-bool heap_is_home(const struct slab *slab);
+/* Used blocks of `slab` that have come home, if it is an orphan that nobody is bringing to a former owner; else 0.
+ * thread: holds the orphans' lock, so that it stays one. */
+uint32_t heap_orphan_home(const struct slab *slab);
 
 /* In a fork child, where nobody else is left to deliver: empty an inbox; and give a slab whose token is set to its
  * owner's inbox, or take the token from it if it has no owner or an owner in `owner_is_dead`. */
@@ -109,14 +109,15 @@ void heap_token_renew(struct slab *slab, bool (*owner_is_dead)(const struct heap
 /* Make `slab`, which is in no list, an orphan that any thread may adopt. */
 void heap_orphan(struct slab *slab);
 
-/* Take over an orphan of `class`. NULL: there is none. */
+/* Take over an orphan of `class` that has blocks to hand out. NULL: there is none. */
 struct slab *heap_adopt(struct heap *heap, class_id class);
 
 /* Take over the orphan `slab` itself. returns: false when it is none (any more). */
 bool heap_adopt_this(struct heap *heap, struct slab *slab);
 
-/* End `slab` if it is an orphan whose used blocks have all come home. It may be anything by now. */
-void heap_orphan_end_if_empty(struct slab *slab);
+/* Blocks of the orphan `slab` have come home: it may be adopted; and ends when they were the last. It may be anything
+ * by now. */
+void heap_orphan_returned(struct slab *slab);
 
 void heap_orphan_fork_prepare(void);
 void heap_orphan_fork_parent(void);

@@ -68,8 +68,7 @@ static void deliver(struct slab *slab)
         const uint64_t without = remote_pack(remote);
         if (atomic_compare_exchange_weak_explicit(&slab->remote, &word, without, memory_order_release,
                                                   memory_order_relaxed)) {
-            if (remote.count == slab_used_by_any(slab))
-                heap_orphan_end_if_empty(slab);
+            heap_orphan_returned(slab);
             return;
         }
     }
@@ -101,8 +100,8 @@ static void publish(const struct heap_parcel *parcel)
          * acquire: who takes the token may write inbox_next only after its last bearer has read it. */
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, after, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    if (before.owner == 0 && remote_unpack(after).count == slab_used_by_any(slab))
-        heap_orphan_end_if_empty(slab);
+    if (before.owner == 0 && (before.count == 0 || remote_unpack(after).count == slab_used_by_any(slab)))
+        heap_orphan_returned(slab);
     else if (before.owner != 0 && !before.token)
         deliver(slab);
 }
@@ -221,7 +220,7 @@ void heap_disown(struct slab *slab)
         remote = remote_unpack(word);
         remote.owner = 0;
         remote.direct = false;
-        /* release: publishes the slab's own fields; pairs with the acquires in heap_claim() and heap_is_home(). */
+        /* release: publishes the slab's own fields; pairs with the acquires in heap_claim() and heap_orphan_home(). */
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, remote_pack(remote), memory_order_release,
                                                     memory_order_relaxed));
 }
@@ -252,13 +251,12 @@ bool heap_claim(struct heap *heap, struct slab *slab)
     return true;
 }
 
-bool heap_is_home(const struct slab *slab)
+uint32_t heap_orphan_home(const struct slab *slab)
 {
     /* acquire: pairs with the releases in publish() and heap_disown(). */
     const struct remote remote = remote_unpack(load_acquire(&slab->remote));
 
-    return slab->line.kind == GRANULE_SLAB && remote.owner == 0 && !remote.token && remote.count != 0 &&
-           remote.count == slab_used(slab);
+    return line_kind(&slab->line) == GRANULE_SLAB && remote.owner == 0 && !remote.token ? remote.count : 0;
 }
 
 void heap_inbox_forget(struct heap *heap) { (void)inbox_take(heap, 0); }

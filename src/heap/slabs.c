@@ -106,7 +106,7 @@ void heap_slab_release(struct slab *slab)
 {
     const granule_index first = page_index_of(slab);
 
-    heap_uncount_active(slab->carved);
+    heap_uncount_active(load_relaxed(&slab->carved));
     page_give(first, slab_end(slab));
 }
 

@@ -31,7 +31,7 @@ __attribute__((no_sanitize("thread"))) static uint64_t list_length(const struct 
     const struct block *block = *(struct block *const volatile *)&heap->list[class.i];
     uint64_t length = 0;
 
-    if (slab == NULL || slab->line.kind != GRANULE_SLAB)
+    if (slab == NULL || line_kind(&slab->line) != GRANULE_SLAB)
         return 0;
     while (block != NULL && length < class_table[class.i].capacity && slab_has_block(slab, (uintptr_t)block)) {
         block = (const struct block *)(*(const volatile uint64_t *)&block->link ^ page_ground.link_secret);
@@ -87,7 +87,7 @@ static void add_heap(struct heap *heap, void *context)
 static void add_slab(const struct slab *slab, const struct sums *sums)
 {
     add_class(sums, slab->line.class, 0, (uint64_t)slab_used_by_any(slab) - heap_remote_count(slab),
-              *(const volatile uint32_t *)&slab->carved);
+              load_relaxed(&slab->carved));
 }
 
 static void add_large(const struct large *large, struct heap_stats *stats)
@@ -108,9 +108,9 @@ __attribute__((no_sanitize("thread"))) static void add_lines(const struct sums *
 
     for (granule_index index = {1}; index.i < end; index.i++) {
         const struct line *const line = page_line_at(index);
-        if (line->kind == GRANULE_SLAB)
+        if (line_kind(line) == GRANULE_SLAB)
             add_slab((const struct slab *)line, sums);
-        else if (line->kind == GRANULE_LARGE)
+        else if (line_kind(line) == GRANULE_LARGE)
             add_large((const struct large *)line, sums->stats);
     }
 }

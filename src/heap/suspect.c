@@ -23,7 +23,7 @@ static bool is_free(const struct heap *heap, const struct slab *slab, const stru
 static bool came_home(struct heap *heap, struct slab *slab, const struct block *block)
 {
     heap_collect(heap);
-    return slab->line.kind != GRANULE_SLAB || heap_owner_of(slab) != heap->id || is_free(heap, slab, block);
+    return line_kind(&slab->line) != GRANULE_SLAB || heap_owner_of(slab) != heap->id || is_free(heap, slab, block);
 }
 
 static void record(struct heap *owner, struct block *block, const char *in)

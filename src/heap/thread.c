@@ -112,7 +112,8 @@ static void give_heap(struct heap *heap)
     heap_suspects_forget(heap);
     if (heap->is_shared)
         unlist_shared(heap);
-    heap->is_shared = heap->is_public = heap->is_armed = false;
+    heap->is_shared = heap->is_armed = false;
+    store_relaxed(&heap->is_public, false);
     store_relaxed(&heap->is_live, false);
     heap->next = heaps.spare;
     heaps.spare = heap;
@@ -279,7 +280,7 @@ struct heap *heap_shared_new(void)
     struct heap *const heap = take_heap(true);
 
     if (heap != NULL)
-        heap->is_public = true;
+        store_relaxed(&heap->is_public, true);
     return heap;
 }
 

@@ -80,4 +80,6 @@ void os_lock_drop(struct os_lock *lock)
         futex(lock, FUTEX_WAKE, 1);
 }
 
+void os_yield(void) { (void)os_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }
+
 void os_lock_reset(struct os_lock *lock) { store_release(&lock->word, 0); }

@@ -75,6 +75,9 @@ void os_lock_drop(struct os_lock *lock);
 /* Whether this thread holds `lock`. */
 bool os_lock_is_held(const struct os_lock *lock);
 
+/* Let another thread run, if one is ready to (sched_yield(2)). */
+void os_yield(void);
+
 /* Make `lock` free whoever held it. thread: the only one, in a fork child. */
 void os_lock_reset(struct os_lock *lock);
 

@@ -52,13 +52,18 @@ enum granule_kind {
 struct line {
     _Atomic uintptr_t owner; /* of a slab: who may free into it without asking, see heap_self; else LINE_NOBODY, or 0
                                 where nothing was ever written */
-    uint8_t kind;            /* enum granule_kind */
+    _Atomic uint8_t kind;    /* enum granule_kind; neighbours of a run look at it */
     uint8_t state;           /* the kind's own */
     uint8_t class;           /* of a slab */
     uint8_t unused;
     uint16_t granules; /* of a slab or large block; see GRANULE_SLAB_REST */
     uint16_t slack;    /* of a slab: used blocks beyond `needed` */
 };
+
+/* relaxed: who may act on a kind has it from the runs' lock or from the hand-over of a block. */
+static inline enum granule_kind line_kind(const struct line *line) { return load_relaxed(&line->kind); }
+
+static inline void line_set_kind(struct line *line, enum granule_kind kind) { store_relaxed(&line->kind, (uint8_t)kind); }
 
 enum { LINE_SHIFT = 6 };
 

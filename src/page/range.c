@@ -226,7 +226,7 @@ granule_count page_ground_grow(granule_count wanted, granule_count *hole)
 
 granule_index page_run_of(granule_index index)
 {
-    while (index.i > 0 && ((struct line *)page_line_at(index))->kind == GRANULE_NONE)
+    while (index.i > 0 && line_kind(page_line_at(index)) == GRANULE_NONE)
         index.i--;
     return index;
 }

@@ -9,16 +9,21 @@
  * Dirty ground is reused first, the shortest fit first, the lowest address first: that is what lets long runs and the
  * heap's end empty.
  *
- * Invariant: live + dirty + clean + holes + granule 0 == granules of the heap range (runs being purged count as dirty).
+ * Invariant: live + dirty + purging + clean + holes + granule 0 == granules of the heap range.
  * Threads:   any; one lock, never held across madvise. */
 #include "page/ground.h"
 #include "page/tree.h"
 
 enum run_state { CLEAN, DIRTY };
 
-/* A visit of page_purge_due() gives back no more than this for age alone. */
-#define PURGE_VISIT ((size_t)1 << 20)
+/* A visit of page_purge_due() gives back an eighth of what is dirty for age alone, within these bounds. */
+#define PURGE_VISIT_MIN ((size_t)1 << 20)
+#define PURGE_VISIT_MAX ((size_t)16 << 20)
+
+/* What the bound on dirty ground allows: docs/design/009. */
 #define DIRTY_SHARE 8 /* of the live bytes */
+#define REUSE_SHARE 4 /* of the most that was live lately: no more of it is kept for its return */
+#define REUSE_MIN ((size_t)32 << 20)
 
 static struct os_lock run_lock;
 
@@ -27,11 +32,17 @@ static struct {
     granule_index oldest;   /* dirty runs in the order in which they became dirty */
     granule_index newest;
     size_t dirty;     /* bytes */
+    size_t purging;   /* bytes that threads are giving back right now: neither dirty nor clean */
     size_t committed; /* live runs and huge blocks, bytes */
+    size_t peaks[2];  /* the most that was committed since peak_ms, and in the purge delay before that */
+    uint32_t peak_ms;
+    size_t holes;     /* bytes */
     uint64_t purged;
     uint64_t purge_calls;
     uint64_t refused;
-    uint32_t now_ms;    /* when somebody last looked at the clock */
+    uint32_t now_ms;     /* when somebody last looked at the clock */
+    uint32_t refused_ms; /* when the kernel last refused to take pages back, if it ever did */
+    bool was_refused;
     bool keeps_content; /* purged pages were seen to keep their content: an emulator */
     bool was_tried;     /* keeps_content is known */
 } runs;                 /* guarded by run_lock */
@@ -82,11 +93,11 @@ static void enter(granule_index index, granule_count length, enum run_state stat
     struct free_run *const run = run_at(index);
     struct free_run *const tail = run_at((granule_index){index.i + length.n - 1});
 
-    tail->line.kind = GRANULE_FREE_TAIL;
+    line_set_kind(&tail->line, GRANULE_FREE_TAIL);
     tail->head = index;
     tail->line.state = (uint8_t)state;
     store_relaxed(&run->line.owner, LINE_NOBODY);
-    run->line.kind = GRANULE_FREE; /* last: a run of one granule is its own tail */
+    line_set_kind(&run->line, GRANULE_FREE); /* last: a run of one granule is its own tail */
     run->line.state = (uint8_t)state;
     run->length = length;
     run->head = index;
@@ -103,8 +114,8 @@ static void leave(granule_index index)
     tree_remove(&runs.trees[run->line.state], index);
     if (run->line.state == DIRTY)
         unlist_dirty(index);
-    run_at((granule_index){index.i + run->length.n - 1})->line.kind = GRANULE_NONE;
-    run->line.kind = GRANULE_NONE;
+    line_set_kind(&run_at((granule_index){index.i + run->length.n - 1})->line, GRANULE_NONE);
+    line_set_kind(&run->line, GRANULE_NONE);
 }
 
 /* Enter a run of `state`, joined with its free neighbours of the same state. */
@@ -115,12 +126,12 @@ static void enter_joined(granule_index first, granule_count length, enum run_sta
 
     if (page_offset(page_address(after)) >> 4 < load_relaxed(&page_ground.end16)) {
         const struct free_run *const next = run_at(after);
-        if (next->line.kind == GRANULE_FREE && next->line.state == state) {
+        if (line_kind(&next->line) == GRANULE_FREE && next->line.state == state) {
             length.n += next->length.n;
             leave(after);
         }
     }
-    if ((before->line.kind == GRANULE_FREE || before->line.kind == GRANULE_FREE_TAIL) && before->line.state == state) {
+    if ((line_kind(&before->line) == GRANULE_FREE || line_kind(&before->line) == GRANULE_FREE_TAIL) && before->line.state == state) {
         const granule_index head = before->head;
         length.n += run_at(head)->length.n;
         leave(head);
@@ -131,65 +142,113 @@ static void enter_joined(granule_index first, granule_count length, enum run_sta
 
 /* ---- Purging ---------------------------------------------------------------------------------------------------------------- */
 
-/* Give the pages of [address, +bytes) back and learn, the first time, whether they then read as zero.
- * Called without the lock. */
-static bool purge_pages(char *address, size_t bytes, bool *keeps_content)
+/* Give the pages of [address, +bytes) back. `*keeps_content`: if it is to be learned, whether they do not read as zero
+ * then. Called without the lock. */
+static bool purge_pages(char *address, size_t bytes, bool learn, bool *keeps_content)
 {
     volatile uint64_t *const probe = (volatile uint64_t *)address;
 
-    if (!runs.was_tried)
+    if (learn)
         *probe = 1;
     if (os_purge(address, bytes) != 0)
         return false; /* locked pages, or no room for the kernel's records: larger, but correct */
-    *keeps_content = !runs.was_tried && *probe != 0;
+    *keeps_content = learn && *probe != 0;
     return true;
 }
 
-/* Give back at most `most` bytes of the oldest dirty run. Drops the lock meanwhile: the run is in nobody's reach.
+/* Take at most `most` bytes of the oldest dirty run, which there is, out of everybody's reach. */
+static granule_index detach_oldest(size_t most)
+{
+    const granule_index first = runs.oldest;
+    struct free_run *const run = run_at(first);
+    const granule_count length = run->length;
+    const granule_count part = granules_for(most);
+
+    leave(first);
+    if (part.n < length.n) {
+        enter(granule_after(first, part), (granule_count){length.n - part.n}, DIRTY, run->stamp_ms);
+        run->length = part;
+    }
+    line_set_kind(&run->line, GRANULE_PURGING);
+    run->purger = os_thread_pointer();
+    runs.purging += granule_bytes(run->length);
+    return first;
+}
+
+static void attach(granule_index first, enum run_state state)
+{
+    const granule_count length = run_at(first)->length;
+
+    runs.purging -= granule_bytes(length);
+    line_set_kind(&run_at(first)->line, GRANULE_NONE);
+    enter_joined(first, length, state);
+}
+
+/* Give back at most `most` bytes of the oldest dirty run. Drops the lock meanwhile.
  * returns: bytes of the run dealt with, 0 when there is none. */
 static size_t purge_oldest(size_t most, size_t *purged)
 {
-    const granule_index first = runs.oldest;
-
-    if (first.i == 0)
+    if (runs.oldest.i == 0)
         return 0;
-    granule_count length = run_at(first)->length;
-    const uint32_t stamp_ms = run_at(first)->stamp_ms;
-    leave(first);
-    const granule_count part = granules_for(most);
-    if (part.n < length.n) {
-        enter((granule_index){first.i + part.n}, (granule_count){length.n - part.n}, DIRTY, stamp_ms);
-        length = part;
-    }
-    run_at(first)->line.kind = GRANULE_PURGING;
-    runs.dirty += granule_bytes(length);
-    os_lock_drop(&run_lock);
-
+    const granule_index first = detach_oldest(most);
+    const size_t bytes = granule_bytes(run_at(first)->length);
+    const bool learn = !runs.was_tried;
     bool keeps_content = false;
-    const bool done = purge_pages(page_address(first), granule_bytes(length), &keeps_content);
 
+    os_lock_drop(&run_lock);
+    const bool done = purge_pages(page_address(first), bytes, learn, &keeps_content);
     (void)os_lock_take(&run_lock);
-    runs.dirty -= granule_bytes(length);
-    run_at(first)->line.kind = GRANULE_NONE;
-    enter_joined(first, length, done ? CLEAN : DIRTY);
+    attach(first, done ? CLEAN : DIRTY);
     if (done) {
         runs.was_tried = true;
         runs.keeps_content |= keeps_content;
-        runs.purged += granule_bytes(length);
-        *purged += granule_bytes(length);
+        runs.purged += bytes;
+        *purged += bytes;
+    } else {
+        runs.was_refused = true;
+        runs.refused_ms = runs.now_ms;
     }
     runs.purge_calls++;
-    return granule_bytes(length);
+    return bytes;
 }
 
+/* After a refusal nothing more is tried for a while but what a limit demands. */
+static bool is_discouraged(void)
+{
+    return runs.was_refused && runs.now_ms - runs.refused_ms < load_relaxed(&page_bounds.purge_delay_ms);
+}
+
+static void count_committed(size_t bytes)
+{
+    runs.committed += bytes;
+    runs.peaks[0] = runs.committed > runs.peaks[0] ? runs.committed : runs.peaks[0];
+}
+
+static void look_at_clock(uint64_t now_ms)
+{
+    runs.now_ms = (uint32_t)now_ms;
+    if (runs.now_ms - runs.peak_ms < load_relaxed(&page_bounds.purge_delay_ms))
+        return;
+    runs.peak_ms = runs.now_ms;
+    runs.peaks[1] = runs.peaks[0];
+    runs.peaks[0] = runs.committed;
+}
+
+/* A share of what is live, and what was live a moment ago and may be so again: giving that back would not lower the
+ * peak, and costs a fault for each page that returns. */
 static size_t dirty_bound(void)
 {
-    const size_t share = runs.committed / DIRTY_SHARE;
-    const size_t least = load_relaxed(&page_bounds.dirty_floor);
-
     if (runs.committed + runs.dirty > load_relaxed(&page_bounds.soft_limit))
         return 0;
-    return share > least ? share : least;
+    const size_t floor = load_relaxed(&page_bounds.dirty_floor);
+    const size_t most = runs.peaks[0] > runs.peaks[1] ? runs.peaks[0] : runs.peaks[1];
+    const size_t share = runs.committed / DIRTY_SHARE;
+    const size_t gone = most - runs.committed;
+    const size_t reuse_most = most / REUSE_SHARE > REUSE_MIN ? most / REUSE_SHARE : REUSE_MIN;
+    const size_t kept = share > floor ? share : floor;
+    const size_t reuse = gone < reuse_most ? gone : reuse_most;
+
+    return kept > SIZE_MAX - reuse ? SIZE_MAX : kept + reuse;
 }
 
 static bool oldest_is_due(void)
@@ -215,23 +274,33 @@ static size_t purge_bytes(size_t bytes)
     return purged;
 }
 
-static void purge_due(void)
+static void purge_aged(void)
 {
+    const size_t eighth = runs.dirty / 8;
+    const size_t most = eighth < PURGE_VISIT_MIN ? PURGE_VISIT_MIN : eighth > PURGE_VISIT_MAX ? PURGE_VISIT_MAX : eighth;
     size_t purged = 0;
-    size_t visit = 0;
 
-    while (visit < PURGE_VISIT && oldest_is_due())
-        visit += purge_oldest(PURGE_VISIT, &purged);
-    if (runs.dirty > dirty_bound())
-        (void)purge_bytes(runs.dirty - dirty_bound());
+    for (size_t visit = 0; visit < most && oldest_is_due();)
+        visit += purge_oldest(most - visit, &purged);
+}
+
+/* Somewhat more than the excess: a call to the kernel for every granule freed is dear. */
+static void purge_excess(void)
+{
+    const size_t bound = dirty_bound();
+
+    if (runs.dirty > bound && !is_discouraged())
+        (void)purge_bytes(runs.dirty - bound + PURGE_VISIT_MIN);
 }
 
 void page_purge_due(uint64_t now_ms)
 {
     if (!os_lock_take(&run_lock))
         return;
-    runs.now_ms = (uint32_t)now_ms;
-    purge_due();
+    look_at_clock(now_ms);
+    if (!is_discouraged())
+        purge_aged();
+    purge_excess();
     os_lock_drop(&run_lock);
 }
 
@@ -266,9 +335,8 @@ bool page_commit(size_t bytes)
         return false;
     const bool fits = make_room(bytes);
     if (fits) {
-        runs.committed += bytes;
-        if (runs.dirty > dirty_bound())
-            purge_due();
+        count_committed(bytes);
+        purge_excess();
     } else {
         runs.refused++;
     }
@@ -304,7 +372,7 @@ static bool open_ground(void)
     const uint32_t granules = (uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT);
 
     store_relaxed(&page_ground.end16, page_heap_range.mapped >> 4);
-    run_at(NO_GRANULE)->line.kind = GRANULE_HOLE;
+    line_set_kind(&run_at(NO_GRANULE)->line, GRANULE_HOLE);
     enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
     return true;
 }
@@ -330,15 +398,34 @@ static bool grow(granule_count count)
     if (added.n == 0)
         return false;
     if (hole.n != 0) {
-        run_at(end)->line.kind = GRANULE_HOLE;
+        line_set_kind(&run_at(end)->line, GRANULE_HOLE);
         end.i += hole.n;
+        runs.holes += granule_bytes(hole);
     }
     enter_joined(end, added, CLEAN);
     return true;
 }
 
-/* A free run of at least `count` granules, dirty ones first; grows the range, and as the last resort purges all, which
- * joins dirty runs with clean ones. Clean ground is asked of the limits. */
+/* The last resort: a clean run of at least `count` granules when all is purged, which joins dirty runs with clean ones,
+ * and when other threads have brought back what they are purging. Many may be here at once: patience, not for ever. */
+static granule_index find_by_purging(granule_count count)
+{
+    enum { ATTEMPTS = 100 };
+    granule_index found = NO_GRANULE;
+
+    for (int i = 0; i < ATTEMPTS; i++) {
+        const bool any = purge_bytes(runs.dirty) > 0;
+        found = tree_fit(runs.trees[CLEAN], count);
+        if (found.i != 0 || (!any && runs.purging == 0))
+            break;
+        os_lock_drop(&run_lock);
+        os_yield();
+        (void)os_lock_take(&run_lock);
+    }
+    return found;
+}
+
+/* A free run of at least `count` granules, dirty ones first; may grow the range. Clean ground is asked of the limits. */
 static granule_index find(granule_count count, granule_count wanted)
 {
     granule_index found = tree_fit(runs.trees[DIRTY], count);
@@ -350,9 +437,7 @@ static granule_index find(granule_count count, granule_count wanted)
     found = tree_fit(runs.trees[CLEAN], count);
     if (found.i == 0 && (grow(count) || (page_huge_release_kept() && grow(count))))
         found = tree_fit(runs.trees[CLEAN], count);
-    if (found.i == 0 && purge_bytes(runs.dirty) > 0)
-        found = tree_fit(runs.trees[CLEAN], count);
-    return found;
+    return found.i != 0 ? found : find_by_purging(count);
 }
 
 /* Cut `count` granules at a multiple of `alignment` out of the free run at `found`; what is left of it stays free. */
@@ -388,7 +473,7 @@ granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
             first = cut(found, count, alignment, zeroed);
     }
     if (first.i != 0)
-        runs.committed += granule_bytes(count);
+        count_committed(granule_bytes(count));
     else
         runs.refused++;
     os_lock_drop(&run_lock);
@@ -399,11 +484,10 @@ void page_give(granule_index first, granule_count count)
 {
     if (!os_lock_take(&run_lock))
         return; /* this thread was interrupted inside: the run is lost, nothing is damaged */
-    run_at(first)->line.kind = GRANULE_NONE;
+    line_set_kind(&run_at(first)->line, GRANULE_NONE);
     runs.committed -= granule_bytes(count);
     enter_joined(first, count, DIRTY);
-    if (runs.dirty > dirty_bound())
-        purge_due();
+    purge_excess();
     os_lock_drop(&run_lock);
 }
 
@@ -425,14 +509,14 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
         return false;
     if (page_offset(page_address(next)) >> 4 < load_relaxed(&page_ground.end16)) {
         const struct free_run *const run = run_at(next);
-        fits = run->line.kind == GRANULE_FREE && run->length.n >= more.n &&
+        fits = line_kind(&run->line) == GRANULE_FREE && run->length.n >= more.n &&
                (run->line.state == DIRTY || make_room(granule_bytes(more)));
         /* make_room() may have dropped the lock: look again. */
-        fits = fits && run->line.kind == GRANULE_FREE && run->length.n >= more.n;
+        fits = fits && line_kind(&run->line) == GRANULE_FREE && run->length.n >= more.n;
     }
     if (fits) {
         take_front(next, more);
-        runs.committed += granule_bytes(more);
+        count_committed(granule_bytes(more));
     }
     os_lock_drop(&run_lock);
     return fits;
@@ -455,11 +539,24 @@ void page_fork_parent(void)
         os_lock_drop(&run_lock);
 }
 
+/* Runs that other threads were giving back: who knows what they hold. The forking thread, in a signal handler that
+ * interrupted it there, goes on with its own. */
+static void recover_purging(void)
+{
+    const uint32_t end = page_granule_end().i;
+
+    for (granule_index index = {1}; runs.purging != 0 && index.i < end; index.i++)
+        if (line_kind(&run_at(index)->line) == GRANULE_PURGING && run_at(index)->purger != os_thread_pointer())
+            attach(index, DIRTY);
+}
+
 void page_fork_child(void)
 {
     page_huge_fork_child();
-    if (run_fork_holds)
-        os_lock_reset(&run_lock);
+    if (!run_fork_holds)
+        return;
+    recover_purging();
+    os_lock_reset(&run_lock);
 }
 
 void page_stats_read(struct page_stats *stats)
@@ -467,9 +564,9 @@ void page_stats_read(struct page_stats *stats)
     page_huge_stats(stats);
     if (!os_lock_take(&run_lock))
         return;
-    stats->mapped += page_heap_range.mapped;
+    stats->mapped += page_heap_range.mapped - runs.holes;
     stats->metadata += page_table_range.mapped + page_heaps_range.mapped;
-    stats->dirty = runs.dirty;
+    stats->dirty = runs.dirty + runs.purging;
     stats->purged = runs.purged;
     stats->purge_calls = runs.purge_calls;
     stats->refused = runs.refused;

@@ -19,8 +19,10 @@ struct free_run {
     granule_index right;
     granule_index older; /* neighbours in the list of dirty runs */
     granule_index newer;
-    uint32_t stamp_ms; /* when it became dirty; coarse clock, wraps */
-    uint32_t unused;
+    union {
+        uint32_t stamp_ms; /* when it became dirty; coarse clock, wraps */
+        uintptr_t purger;  /* in a PURGING one: the thread pointer of who gives it back */
+    };
     uint64_t kept[2]; /* of the floors above */
 };
 

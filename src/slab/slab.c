@@ -11,7 +11,7 @@ struct slab *slab_start(granule_index first, class_id class)
     for (uint16_t i = 1; i < info->granules; i++) {
         struct line *const rest = page_line_at((granule_index){first.i + i});
         rest->granules = i;
-        rest->kind = GRANULE_SLAB_REST;
+        line_set_kind(rest, GRANULE_SLAB_REST);
     }
     slab->line.class = class.i;
     slab->line.granules = info->granules;
@@ -20,11 +20,11 @@ struct slab *slab_start(granule_index first, class_id class)
     slab->freed = NULL;
     slab->reciprocal = info->reciprocal;
     slab->needed = 0;
-    slab->carved = 0;
+    store_relaxed(&slab->carved, 0);
     slab->block_bytes = info->bytes;
     slab->next = slab->previous = slab->inbox_next = NO_GRANULE;
     store_relaxed(&slab->remote, 0);
-    slab->line.kind = GRANULE_SLAB;
+    line_set_kind(&slab->line, GRANULE_SLAB);
     return slab;
 }
 
@@ -33,9 +33,9 @@ granule_count slab_end(struct slab *slab)
     const granule_count granules = {slab->line.granules};
 
     for (uint32_t i = 1; i < granules.n; i++)
-        ((struct line *)page_line_at((granule_index){page_index_of(slab).i + i}))->kind = GRANULE_NONE;
+        line_set_kind(page_line_at((granule_index){page_index_of(slab).i + i}), GRANULE_NONE);
     store_relaxed(&slab->line.owner, LINE_NOBODY);
-    slab->line.kind = GRANULE_NONE;
+    line_set_kind(&slab->line, GRANULE_NONE);
     slab->previous = slab->inbox_next = NO_GRANULE;
     store_relaxed(&slab->remote, 0);
     return granules;
@@ -44,15 +44,16 @@ granule_count slab_end(struct slab *slab)
 struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count)
 {
     const size_t step = slab->block_bytes;
-    const size_t room = slab_bytes(slab) - slab->carved;
+    const uint32_t carved = load_relaxed(&slab->carved);
+    const size_t room = slab_bytes(slab) - carved;
     const size_t wanted = bytes < step ? step : bytes;
     uint32_t left = slab_block_number(slab, wanted < room ? wanted : room);
-    struct block *const first = (struct block *)(slab_address(slab) + slab->carved);
+    struct block *const first = (struct block *)(slab_address(slab) + carved);
     struct block *block = first;
 
     ASSERT(left > 0);
     *count = left;
-    slab->carved += left * slab->block_bytes;
+    store_relaxed(&slab->carved, carved + left * slab->block_bytes);
     slab->needed += left;
     for (; left > 1; left--) {
         struct block *const next = (struct block *)((char *)block + step);

@@ -36,7 +36,7 @@ struct slab {
     struct block *freed; /* blocks that the owner freed, newest first */
     uint64_t reciprocal; /* class_info.reciprocal */
     uint32_t needed;     /* frees until an event; at least 1, but 0 in an empty slab that is its class's current one */
-    uint32_t carved;     /* bytes */
+    _Atomic uint32_t carved; /* bytes; others read it as they free */
     uint32_t block_bytes;
     granule_index next; /* neighbours in the one list of slabs that this one is in */
     granule_index previous;
@@ -102,10 +102,13 @@ static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
 {
     const uintptr_t offset = address - slab_address(slab);
 
-    return offset < slab->carved && slab_is_start(slab, offset);
+    return offset < load_relaxed(&slab->carved) && slab_is_start(slab, offset);
 }
 
-static inline uint32_t slab_carved_blocks(const struct slab *slab) { return slab_block_number(slab, slab->carved); }
+static inline uint32_t slab_carved_blocks(const struct slab *slab) 
+{
+    return slab_block_number(slab, load_relaxed(&slab->carved));
+}
 
 /* The same for a thread that does not own the slab: true of an orphan, a good guess otherwise.
  * The owner writes both words without atomics, for the sake of its hot path. */
@@ -118,7 +121,7 @@ static inline class_id slab_class(const struct slab *slab) { return (class_id){s
 
 static inline bool slab_is_fully_carved(const struct slab *slab)
 {
-    return slab->carved + slab->block_bytes > slab_bytes(slab);
+    return load_relaxed(&slab->carved) + slab->block_bytes > slab_bytes(slab);
 }
 
 /* The slab that the granule with line `line` belongs to, whose kind is SLAB or SLAB_REST. thread: any that knows the
@@ -127,7 +130,7 @@ static inline struct slab *slab_of_line(struct line *line)
 {
     struct line *first = line;
 
-    if (line->kind == GRANULE_SLAB_REST)
+    if (line_kind(line) == GRANULE_SLAB_REST)
         first = page_line_at((granule_index){page_index_of(line).i - line->granules});
     return (struct slab *)first;
 }

@@ -10,11 +10,12 @@
  *   - a block comes home once: whatever is taken off the word was put there, and is free afterwards
  *   - a slab ends once, with no block in use, no token out, and in no list
  *   - a token is in one hand or in one inbox; in the end every token has been delivered
- *   - in the end, when every block is free, the slab has ended
+ *   - in the end an orphan with blocks to hand out is listed; when every block is free, the slab has ended
  *
  * Each rule of the protocol can be taken away, and Spin must then find the accident:
  *   -DNO_LOCK    end an orphan by what was read outside the lock
- *   -DNO_MARK    leave the word of an orphan that ends as it is
+ *   -DNO_HOLD    drop the lock before the orphan has ended
+ *   -DNO_LIST    an orphan is not listed when blocks come home
  *   -DNO_TOKEN   everybody who sends brings the slab
  *   -DNO_CLOSE   an inbox is never closed
  *   -DNO_RETURN  what lies in the inbox of a heap that ends stays there
@@ -26,7 +27,6 @@
 #define STEPS 4
 #endif
 #define THREADS 3
-#define NOBODY 7 /* an owner that is no heap, for a moment */
 
 /* The word: first and last block, count, token, owner; block 0 is none. */
 #define PACK(first, last, count, token, owner) ((first) | (last) << 2 | (count) << 4 | (token) << 6 | (owner) << 7)
@@ -102,8 +102,9 @@ inline end_slab()
     }
 }
 
-/* End an orphan whose used blocks have all come home; `after` is what the caller made of the word. */
-inline end_if_empty(after)
+/* Blocks of an orphan have come home: it may be adopted, or ends if they were the last. `after` is what the caller made
+ * of the word. */
+inline returned(after)
 {
     seen = after;
     if
@@ -112,31 +113,29 @@ inline end_if_empty(after)
 #else
     :: OWNER(seen) != 0 || TOKEN(seen) -> skip
     :: else ->
+#ifndef NO_LOCK
+        TAKE_LOCK;
+        seen = word; /* under the lock nobody becomes or stops being an orphan */
+#endif
         if
-        :: COUNT(seen) != used -> skip /* a guess: somebody may have adopted it */
+        :: ended || OWNER(seen) != 0 || TOKEN(seen) || COUNT(seen) == 0 -> DROP_LOCK
         :: else ->
-#ifdef NO_LOCK
-            swap_word(PACK(0, 0, 0, 0, NOBODY));
             if
-            :: done -> TAKE_LOCK; listed = false; DROP_LOCK; end_slab()
-            :: else
-            fi
+            :: COUNT(seen) == used ->
+                listed = false;
+#ifdef NO_HOLD
+                DROP_LOCK;
+                end_slab()
 #else
-            /* Under the lock nobody becomes or stops being an orphan: an orphan's count is exact. */
-            TAKE_LOCK;
-            if
-#ifdef NO_MARK
-            :: OWNER(word) == 0 && !TOKEN(word) && COUNT(word) != 0 && COUNT(word) == used -> done = true
-#else
-            :: COUNT(seen) == used -> swap_word(PACK(0, 0, 0, 0, NOBODY))
+                end_slab();
+                DROP_LOCK
 #endif
-            :: else -> done = false
-            fi;
-            if
-            :: done -> listed = false; DROP_LOCK; end_slab()
-            :: else -> DROP_LOCK
+            :: else ->
+#ifndef NO_LIST
+                listed = true;
+#endif
+                DROP_LOCK
             fi
-#endif
         fi
 #endif
     fi
@@ -172,7 +171,7 @@ inline deliver()
             fi
         }
         if
-        :: done -> end_if_empty(after); done = true
+        :: done -> returned(after); done = true
         :: else
         fi
     od
@@ -206,7 +205,8 @@ inline publish()
     od;
     mine = 0;
     if
-    :: OWNER(before) == 0 -> end_if_empty(after)
+    :: OWNER(before) == 0 && (COUNT(before) == 0 || COUNT(after) == used) -> returned(after)
+    :: OWNER(before) == 0 && COUNT(before) != 0 && COUNT(after) != used -> skip
 #ifdef NO_TOKEN
     :: OWNER(before) != 0 -> deliver()
 #else
@@ -254,11 +254,12 @@ inline collect()
     taken = EMPTY
 }
 
+/* The one that is listed; or this one, whose block looks freed twice. */
 inline adopt()
 {
     TAKE_LOCK;
     if
-    :: listed ->
+    :: listed || (!ended && OWNER(word) == 0) ->
         seen = word;
         done = false;
         do
@@ -287,7 +288,7 @@ inline adopt()
 inline orphan()
 {
     TAKE_LOCK;
-    listed = true;
+    listed = used < BLOCKS;
     seen = word;
     done = false;
     do
@@ -406,7 +407,7 @@ init
     }
     finished == THREADS;
     assert(bearers == 0);
-    assert(ended || (OWNER(word) == 0 && !TOKEN(word) && listed));
+    assert(ended || (OWNER(word) == 0 && !TOKEN(word) && listed == (used < BLOCKS || COUNT(word) != 0)));
     do
     :: !ended && (place[1] == HELD || place[2] == HELD || place[3] == HELD) -> free_one()
     :: else -> break

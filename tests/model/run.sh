@@ -31,10 +31,11 @@ if ! command -v spin >/dev/null || ! command -v cc >/dev/null; then
     skip "the ways of remote blocks are safe" "spin is not installed (Debian's package spin)"
     exit
 fi
-plan 7
+plan 8
 check "no block is lost, none comes home twice, no slab ends too early, every token is delivered" is_safe whole
 check "without the lock a slab is ended by an old count of its blocks" is_unsafe no_lock -DNO_LOCK
-check "an orphan that ends under the lock but is not marked ends twice" is_unsafe no_mark -DNO_MARK
+check "an orphan that ends after the lock was dropped ends twice" is_unsafe no_hold -DNO_HOLD
+check "an orphan whose blocks came home unseen is never adopted" is_unsafe no_list -DNO_LIST
 check "without the token two bring the same slab" is_unsafe no_token -DNO_TOKEN
 check "with an inbox that is never closed a token is stranded" is_unsafe no_close -DNO_CLOSE
 check "blocks that stay in a closed inbox are lost" is_unsafe no_return -DNO_RETURN

@@ -363,7 +363,7 @@ TEST(a_token_that_meets_a_closed_inbox_goes_to_whoever_adopted_the_slab_meanwhil
     begin();
     struct slab *const slab = exit_with_a_late_parcel(blocks, 8, CAT);
     struct heap *const cat = heap_of(CAT);
-    CHECK_EQ(heap_adopt(cat, slab_class(slab)), slab);
+    CHECK_EQ(heap_adopt_this(cat, slab), true);
     heap_slab_join(cat, slab);
     CHECK(word_of(slab).token);
     be(ANN);
@@ -386,7 +386,7 @@ TEST(a_slab_that_changed_hands_is_passed_on_by_the_inbox_that_it_lies_in)
     begin();
     struct slab *const slab = exit_with_a_late_parcel(blocks, 8, CAT);
     struct heap *const cat = heap_of(CAT);
-    CHECK_EQ(heap_adopt(cat, slab_class(slab)), slab);
+    CHECK_EQ(heap_adopt_this(cat, slab), true);
     heap_slab_join(cat, slab);
     heap_collect(heap_of(ANN)); /* as her heap's next thread would */
     heap_walk();

@@ -33,6 +33,7 @@ target_link_options(ashlar PRIVATE
   -static-libgcc -nostartfiles      # libc alone is needed; no start files, so no finaliser either
   -Wl,--version-script=${exports} -Wl,--exclude-libs,ALL -Wl,--hash-style=gnu
   -Wl,-z,defs -Wl,-z,now -Wl,-z,relro
+  -Wl,-z,initfirst                  # our fork handlers come before all others: src/api/init.c
   -Wl,-z,nodelete                   # threads that outlive a dlclose still end in our destructor
   -Wl,-z,noseparate-code)           # two segments instead of four: the loader makes fewer system calls
 

@@ -34,6 +34,9 @@ EXPORT size_t ashlar_purge(void)
 /* glibc's declaration takes a pointer to non-const. */
 EXPORT size_t malloc_usable_size(void *address) { return ashlar_usable_size(address); }
 
+/* Counts that were read one after another, while other threads went on: never less than nothing. */
+static size_t beyond(size_t whole, size_t part) { return whole > part ? whole - part : 0; }
+
 /* "Ordinary" blocks are those below 128 KiB, as with glibc's default threshold; larger ones count as mapped. */
 EXPORT struct mallinfo2 mallinfo2(void)
 {
@@ -41,15 +44,15 @@ EXPORT struct mallinfo2 mallinfo2(void)
 
     api_ready();
     const struct ashlar_stats *const stats = prof_totals(&room);
-    const size_t large_bytes = stats->large_live_bytes - stats->middle_live_bytes + stats->huge_live_bytes;
+    const size_t large_bytes = beyond(stats->large_live_bytes + stats->huge_live_bytes, stats->middle_live_bytes);
 
     return (struct mallinfo2){
-        .arena = stats->mapped_bytes - stats->huge_live_bytes,
+        .arena = beyond(stats->mapped_bytes, stats->huge_live_bytes),
         .ordblks = stats->frees,
-        .hblks = stats->large_live_blocks - stats->middle_live_blocks + stats->huge_live_blocks,
+        .hblks = beyond(stats->large_live_blocks + stats->huge_live_blocks, stats->middle_live_blocks),
         .hblkhd = large_bytes,
-        .uordblks = stats->live_bytes - large_bytes,
-        .fordblks = stats->active_bytes + stats->dirty_bytes - stats->live_bytes,
+        .uordblks = beyond(stats->live_bytes, large_bytes),
+        .fordblks = beyond(stats->active_bytes + stats->dirty_bytes, stats->live_bytes),
         .keepcost = stats->dirty_bytes,
     };
 }

@@ -30,8 +30,11 @@ static void thread_ends(void *unused)
 
 static void arm_thread(void)
 {
+    const int kept = errno;
+
     if (load_acquire(&has_key) && heap_thread_arm())
         (void)pthread_setspecific(exit_key, (void *)1); /* refused: the thread's heap outlives it, unused */
+    errno = kept;
 }
 
 /* ---- Fork ------------------------------------------------------------------------------------------------------------------------------ */
@@ -82,8 +85,15 @@ COLD void api_start(void)
     os_lock_drop(&start_lock);
 }
 
-__attribute__((constructor)) static void construct(void)
+/* Runs before every other constructor, also of libraries that the preloaded library depends on (linked with -z
+ * initfirst; among those of a static program by its priority). So our prepare handler is registered first and runs
+ * last: other libraries' handlers may take locks under which other threads allocate. source: POSIX pthread_atfork,
+ * "prepare fork handlers shall be called in the reverse order". */
+__attribute__((constructor(101))) static void construct(int argument_count, char **arguments, char **environment)
 {
+    (void)argument_count;
+    (void)arguments;
+    os_environment_is(environment);
     if (pthread_key_create(&exit_key, thread_ends) == 0)
         store_release(&has_key, true);
     (void)__register_atfork(before_fork, after_fork_in_parent, after_fork_in_child,

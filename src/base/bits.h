@@ -29,4 +29,41 @@ static inline uint64_t mix64(uint64_t x)
     return x;
 }
 
+static inline uint64_t rotate_left(uint64_t x, unsigned bits) { return x << bits | x >> (64 - bits); }
+
+static inline void sip_rounds(uint64_t v[4], int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        v[0] += v[1];
+        v[2] += v[3];
+        v[1] = rotate_left(v[1], 13) ^ v[0];
+        v[3] = rotate_left(v[3], 16) ^ v[2];
+        v[0] = rotate_left(v[0], 32);
+        v[2] += v[1];
+        v[0] += v[3];
+        v[1] = rotate_left(v[1], 17) ^ v[2];
+        v[3] = rotate_left(v[3], 21) ^ v[0];
+        v[2] = rotate_left(v[2], 32);
+    }
+}
+
+/* SipHash-2-4 of the eight bytes of `word` under the 128-bit `key`: who knows some of its values knows nothing of the
+ * key or of other values. source: Aumasson, Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012. */
+static inline uint64_t sip_hash(const uint64_t key[2], uint64_t word)
+{
+    const uint64_t length = (uint64_t)sizeof word << 56;
+    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du, key[0] ^ 0x6c7967656e657261u,
+                     key[1] ^ 0x7465646279746573u};
+
+    v[3] ^= word;
+    sip_rounds(v, 2);
+    v[0] ^= word;
+    v[3] ^= length;
+    sip_rounds(v, 2);
+    v[0] ^= length;
+    v[2] ^= 0xff;
+    sip_rounds(v, 4);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
 #endif

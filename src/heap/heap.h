@@ -108,8 +108,9 @@ ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_
     const size_t inside = offset & (GRANULE_BYTES - 1);
 
     /* relaxed: only this thread stores itself there. A thread that is 0 meets 0 where nothing was ever carved. */
-    if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) || unlikely(inside >= load_hot(uint32_t, &slab->carved)) ||
-        unlikely(!slab_is_start(slab, inside)) || unlikely(block->key == slab_key(block)))
+    if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) ||
+        unlikely(inside >= load_hot(uint32_t, &slab->carved)) || unlikely(!slab_is_start(slab, inside)) ||
+        unlikely(block->key == slab_key(block)))
         return HEAP_NOT_PUSHED;
     block->key = slab_key(block);
     block->link = slab_link(slab->freed);

@@ -157,6 +157,7 @@ void heap_event(struct slab *slab)
         return;
     }
     heap->is_busy = true;
+    atomic_signal_fence(memory_order_seq_cst); /* as in heap_enter() */
     react(heap, slab);
     heap_leave(heap);
 }

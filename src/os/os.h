@@ -31,6 +31,9 @@ void os_clock_start(uintptr_t vdso);
  * `ready` tells the two apart. */
 const char *os_environment(const char *name, bool *ready);
 
+/* The environment block as the loader hands it to constructors, for the time before libc has set it. */
+void os_environment_is(char **block);
+
 /* ---- Memory ----------------------------------------------------------------------------------------------------------- */
 
 /* Map `bytes` bytes, readable, writable, private, zero. `address`: exactly there, or NULL for anywhere.

@@ -18,6 +18,7 @@ static bool address_space_is_bounded(void)
 
 void os_start(struct os_facts *facts)
 {
+    const int kept = errno; /* getauxval sets it where an entry is missing */
     const uintptr_t random = getauxval(AT_RANDOM);
     const size_t page = getauxval(AT_PAGESZ);
 
@@ -29,6 +30,7 @@ void os_start(struct os_facts *facts)
     if (random != 0)
         __builtin_memcpy(facts->random, (const void *)random, sizeof facts->random);
     os_clock_start(getauxval(AT_SYSINFO_EHDR));
+    errno = kept;
 }
 
 /* The text behind "name=" in `entry`, or NULL when it is another variable. */
@@ -40,12 +42,18 @@ static const char *value_in(const char *entry, const char *name)
     return *entry == '=' ? entry + 1 : NULL;
 }
 
+static char **first_environment;
+
+void os_environment_is(char **block) { first_environment = block; }
+
 const char *os_environment(const char *name, bool *ready)
 {
-    *ready = environ != NULL;
-    if (environ == NULL)
+    char **const block = environ != NULL ? environ : first_environment;
+
+    *ready = block != NULL;
+    if (block == NULL)
         return NULL;
-    for (char **entry = environ; *entry != NULL; entry++) {
+    for (char **entry = block; *entry != NULL; entry++) {
         const char *const value = value_in(*entry, name);
         if (value != NULL)
             return value;

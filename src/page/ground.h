@@ -32,8 +32,8 @@ void page_uncommit_refused(size_t bytes);
 /* huge.c's part of the functions of the same names without "huge". */
 bool page_huge_is_inside(void);
 
-/* Unmap all freed ranges that are kept. returns: whether there were any. guarded by: may be called under the runs'
- * lock. */
+/* Unmap all freed ranges that are kept. returns: whether there were any; false inside huge.c itself. May be called
+ * under the runs' lock. */
 bool page_huge_release_kept(void);
 
 void page_huge_fork_prepare(void);

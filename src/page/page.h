@@ -63,7 +63,10 @@ struct line {
 /* relaxed: who may act on a kind has it from the runs' lock or from the hand-over of a block. */
 static inline enum granule_kind line_kind(const struct line *line) { return load_relaxed(&line->kind); }
 
-static inline void line_set_kind(struct line *line, enum granule_kind kind) { store_relaxed(&line->kind, (uint8_t)kind); }
+static inline void line_set_kind(struct line *line, enum granule_kind kind)
+{
+    store_relaxed(&line->kind, (uint8_t)kind);
+}
 
 enum { LINE_SHIFT = 6 };
 

@@ -40,14 +40,11 @@ static const struct {
     {&page_huges_range, 82 * TERA, 19, (size_t)4 << 30},
 };
 
-static uint64_t draw_state;
+static uint64_t draw_key[2]; /* the kernel's random bytes */
+static uint64_t draw_count;
 
-/* The next of a sequence of random words that starts with the kernel's. */
-static uint64_t draw(void)
-{
-    draw_state += 0x9e3779b97f4a7c15u;
-    return mix64(draw_state);
-}
+/* The next of a sequence of random words. One that becomes known tells nothing about the others. */
+static uint64_t draw(void) { return sip_hash(draw_key, draw_count++); }
 
 static void place_ranges(void)
 {
@@ -62,7 +59,9 @@ void page_start(void)
     struct os_facts facts;
 
     os_start(&facts);
-    draw_state = facts.random[0] ^ mix64(facts.random[1]);
+    draw_key[0] = facts.random[0];
+    draw_key[1] = facts.random[1];
+    draw_count = 0;
     page_ground.page_bytes = facts.page_bytes;
     page_ground.short_of_space = facts.short_of_space;
     page_ground.secure = facts.secure;
@@ -97,7 +96,9 @@ bool page_range_grow(struct page_range *range, size_t bytes, size_t step)
     if (bytes <= range->mapped)
         return true;
     step = round_up(step, page_ground.page_bytes);
-    return (step > missing && grow_by(range, step, &error)) || grow_by(range, missing, &error);
+    if ((step > missing && grow_by(range, step, &error)) || grow_by(range, missing, &error))
+        return true;
+    return page_huge_release_kept() && grow_by(range, missing, &error);
 }
 
 static struct {

@@ -36,7 +36,7 @@ static struct {
     size_t committed; /* live runs and huge blocks, bytes */
     size_t peaks[2];  /* the most that was committed since peak_ms, and in the purge delay before that */
     uint32_t peak_ms;
-    size_t holes;     /* bytes */
+    size_t holes; /* bytes */
     uint64_t purged;
     uint64_t purge_calls;
     uint64_t refused;
@@ -131,7 +131,8 @@ static void enter_joined(granule_index first, granule_count length, enum run_sta
             leave(after);
         }
     }
-    if ((line_kind(&before->line) == GRANULE_FREE || line_kind(&before->line) == GRANULE_FREE_TAIL) && before->line.state == state) {
+    if ((line_kind(&before->line) == GRANULE_FREE || line_kind(&before->line) == GRANULE_FREE_TAIL) &&
+        before->line.state == state) {
         const granule_index head = before->head;
         length.n += run_at(head)->length.n;
         leave(head);
@@ -277,7 +278,9 @@ static size_t purge_bytes(size_t bytes)
 static void purge_aged(void)
 {
     const size_t eighth = runs.dirty / 8;
-    const size_t most = eighth < PURGE_VISIT_MIN ? PURGE_VISIT_MIN : eighth > PURGE_VISIT_MAX ? PURGE_VISIT_MAX : eighth;
+    const size_t most = eighth < PURGE_VISIT_MIN   ? PURGE_VISIT_MIN
+                        : eighth > PURGE_VISIT_MAX ? PURGE_VISIT_MAX
+                                                   : eighth;
     size_t purged = 0;
 
     for (size_t visit = 0; visit < most && oldest_is_due();)
@@ -425,7 +428,8 @@ static granule_index find_by_purging(granule_count count)
     return found;
 }
 
-/* A free run of at least `count` granules, dirty ones first; may grow the range. Clean ground is asked of the limits. */
+/* A free run of at least `count` granules, dirty ones first; may grow the range. Clean ground is asked of the limits.
+ */
 static granule_index find(granule_count count, granule_count wanted)
 {
     granule_index found = tree_fit(runs.trees[DIRTY], count);

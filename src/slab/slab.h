@@ -105,7 +105,7 @@ static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
     return offset < load_relaxed(&slab->carved) && slab_is_start(slab, offset);
 }
 
-static inline uint32_t slab_carved_blocks(const struct slab *slab) 
+static inline uint32_t slab_carved_blocks(const struct slab *slab)
 {
     return slab_block_number(slab, load_relaxed(&slab->carved));
 }

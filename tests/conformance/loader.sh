@@ -26,7 +26,17 @@ takes_part() {
     env "$variable=1" "$@" /usr/bin/python3 -c 'open("/dev/null").read()' 2>&1 | grep -E '^(hooks|audit): [1-9]'
 }
 
-plan 9
+# A library that the program itself needs: its constructors run before those of what is preloaded, unless the latter is
+# built to come first.
+cat >"$folder/main.c" <<'END'
+int main(void) { return 0; }
+END
+forks_beside_handlers() {
+    gcc -o "$folder/forks" "$folder/main.c" -Wl,--no-as-needed "$support/handlers.so" || return
+    env HANDLERS_FORK=1 "$@" "$folder/forks" | grep -x "forked 300"
+}
+
+plan 11
 check "the hooks take part" takes_part HOOKS_COUNT LD_PRELOAD="$support/hooks.so:$library"
 check "hooks that allocate, before the library" same_result LD_PRELOAD="$support/hooks.so:$library"
 check "hooks that allocate, behind the library" same_result LD_PRELOAD="$library:$support/hooks.so"
@@ -37,3 +47,5 @@ check "the library twice" same_result LD_PRELOAD="$library:$library.1"
 check "everything bound at once" same_result LD_BIND_NOW=1 LD_PRELOAD="$library"
 other=/usr/lib/$(gcc -print-multiarch)/libc_malloc_debug.so.0
 check "in front of another malloc" same_result LD_PRELOAD="$library:$other"
+check "fork with another library's handlers, preloaded" forks_beside_handlers LD_PRELOAD="$library"
+check "the same without, to know the test" forks_beside_handlers NOTHING=1

@@ -66,7 +66,8 @@ static struct exchange exchange;
 enum { MANY = 32000, MANY_BYTES = 500, ENOUGH_REFUSALS = 20 };
 static void *many[MANY];
 
-/* Growth by small blocks alone: 16 MB that come and go. Where memory ends, a few more attempts are made, and no more. */
+/* Growth by small blocks alone: 16 MB that come and go. Where memory ends, a few more attempts are made, and no more.
+ */
 static void fill_and_empty(bool may_end)
 {
     size_t count = 0;

@@ -88,3 +88,11 @@ TEST(granules_hold_their_bytes_with_less_than_one_to_spare)
     CHECK_EQ(granule_bytes((granule_count){UINT32_MAX}), (size_t)UINT32_MAX << GRANULE_SHIFT);
     CHECK_EQ(granule_after((granule_index){5}, (granule_count){7}).i, 12);
 }
+
+/* source: the test vectors of the reference implementation, key 00..0f, message 00..07. */
+TEST(sip_hash_gives_the_published_value)
+{
+    const uint64_t key[2] = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+
+    CHECK_EQ(sip_hash(key, 0x0706050403020100u), 0x93f5f5799a932462u);
+}

@@ -50,6 +50,19 @@ TEST(a_value_may_contain_the_sign_that_ends_names)
     CHECK_EQ(strcmp(value_of("ASHLAR_CONF", block), "a=b"), 0);
 }
 
+TEST(until_libc_has_a_block_the_one_for_constructors_counts)
+{
+    char *first[] = {"ASHLAR_CONF=first", NULL}, *block[] = {"ASHLAR_CONF=libc", NULL};
+    bool ready = false;
+
+    os_environment_is(first);
+    environ = NULL;
+    CHECK_EQ(strcmp(os_environment("ASHLAR_CONF", &ready), "first"), 0);
+    CHECK(ready);
+    environ = block;
+    CHECK_EQ(strcmp(os_environment("ASHLAR_CONF", &ready), "libc"), 0);
+}
+
 TEST(an_empty_block_is_ready_and_a_missing_one_is_not)
 {
     char *block[] = {NULL};

@@ -72,7 +72,7 @@ static uint32_t symbol_count(const struct vdso_tables *tables)
 
     const uint32_t bucket_count = tables->gnu_hash[0];
     const uint32_t first = tables->gnu_hash[1];
-    const Elf64_Word *const buckets = tables->gnu_hash + 4 + 2 * tables->gnu_hash[2];
+    const Elf64_Word *const buckets = tables->gnu_hash + 4 + (size_t)2 * tables->gnu_hash[2];
     uint32_t last = 0;
 
     for (uint32_t i = 0; i < bucket_count; i++)

@@ -3,7 +3,7 @@
 
 /* A slab has room for four blocks or more; its tail beyond the last block is never touched. */
 #define GRANULES(bytes) ((bytes) <= 16384 ? 1 : (bytes) <= 32768 ? 2 : 4)
-#define CAPACITY(bytes) ((uint32_t)(GRANULES(bytes) * GRANULE_BYTES / (bytes)))
+#define CAPACITY(bytes) ((uint32_t)((size_t)GRANULES(bytes) * GRANULE_BYTES / (bytes)))
 #define CLASS_ROW(bytes) {UINT64_MAX / (bytes) + 1, (bytes), GRANULES(bytes), CAPACITY(bytes)},
 
 const struct class_info class_table[CLASS_COUNT] = {CLASS_TABLE(CLASS_ROW)};

@@ -205,5 +205,6 @@ TEST(same_seed_same_numbers)
 TEST(restart_sets_the_options_and_keeps_the_verdict)
 {
     test_restart("confirm:off");
-    CHECK(strcmp(getenv("ASHLAR_CONF"), "confirm:off") == 0);
+    const char *const options = getenv("ASHLAR_CONF");
+    CHECK(options != NULL && strcmp(options, "confirm:off") == 0);
 }

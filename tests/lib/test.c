@@ -44,8 +44,6 @@ static bool restarted; /* this image was started by test_restart() */
 static int child_status;
 static char child_stderr[TEXT_BYTES];
 
-extern char **environ;
-
 /* ---- Output ------------------------------------------------------------------------------------------------------ */
 
 static void write_all(const char *text, size_t bytes)

@@ -179,7 +179,8 @@ static inline void *entry_call(enum entry entry, size_t alignment, size_t bytes)
     case FROM_MEMALIGN:
         return memalign(alignment, bytes);
     case FROM_POSIX_MEMALIGN: {
-        void *const untouched = &block;
+        static char mark;
+        void *const untouched = &mark;
         block = untouched;
         const int error = posix_memalign(&block, alignment, bytes);
         if (error == 0)

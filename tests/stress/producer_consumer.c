@@ -44,7 +44,7 @@ static _Atomic size_t live_bytes, peak_live_bytes;
 
 static void count_live(size_t bytes)
 {
-    const size_t live = (live_bytes += bytes);
+    const size_t live = atomic_fetch_add(&live_bytes, bytes) + bytes;
     size_t peak = peak_live_bytes;
     while (live > peak && !atomic_compare_exchange_weak(&peak_live_bytes, &peak, live))
         ;
@@ -115,7 +115,7 @@ static void open_rings(void)
 
 static void run_threads(void)
 {
-    pthread_t producers[MOST_PRODUCERS], consumers[MOST_PRODUCERS];
+    pthread_t producers[MOST_PRODUCERS] = {0}, consumers[MOST_PRODUCERS] = {0};
     for (size_t i = 0; i < traffic->producers; i++)
         CHECK_EQ(pthread_create(&producers[i], NULL, produce, &rings[i]), 0);
     for (size_t i = 0; i < traffic->consumers; i++)

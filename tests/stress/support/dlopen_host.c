@@ -94,7 +94,7 @@ static void *allocate_and_outlive(void *argument)
     check(block != NULL, "ashlar_malloc");
     memset(block, 1, 1000);
     library_free(block);
-    block = library_malloc(2000);
+    check(library_malloc(2000) != NULL, "ashlar_malloc"); /* outlives the thread */
     pthread_barrier_wait(&opened);
     pthread_barrier_wait(&closed); /* the library has been closed; now this thread's destructors run */
     return NULL;

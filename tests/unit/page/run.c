@@ -212,11 +212,11 @@ TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again)
 
     fake_os.purge_keeps_content = true;
     begin();
-    uint32_t first = ground_take(4);
+    const uint32_t first = ground_take(4);
     memset(ground_address(first), 0xee, ground_bytes(4));
     ground_give(first);
     CHECK(page_purge_all() > 0);
-    first = ground_take_aligned(4, GRANULE_BYTES, &zeroed);
+    CHECK(ground_take_aligned(4, GRANULE_BYTES, &zeroed) != 0);
     CHECK(!zeroed);
     (void)ground_walk();
 }

@@ -17,13 +17,13 @@
 
 /* Rows, which the formatter takes for one expression. */
 /* clang-format off */
-#define CLASS_EIGHT(C, low)                                                                                       \
-    C((size_t)(low) * 9 / 8) C((size_t)(low) * 10 / 8) C((size_t)(low) * 11 / 8) C((size_t)(low) * 12 / 8)                                    \
+#define CLASS_EIGHT(C, low)                                                                                     \
+    C((size_t)(low) * 9 / 8) C((size_t)(low) * 10 / 8) C((size_t)(low) * 11 / 8) C((size_t)(low) * 12 / 8)      \
     C((size_t)(low) * 13 / 8) C((size_t)(low) * 14 / 8) C((size_t)(low) * 15 / 8) C((size_t)(low) * 2)
 #define CLASS_NINE(C, low) C((low) + (low) / 64) CLASS_EIGHT(C, low)
-#define CLASS_TABLE(C)                                                                                            \
-    C(16) C(32) C(48) C(64) C(80) C(96) C(112) C(128) C(144) C(160) C(176) C(192) C(208) C(224) C(240) C(256)     \
-    CLASS_EIGHT(C, 256) C(528) CLASS_EIGHT(C, 512) CLASS_NINE(C, 1024) CLASS_NINE(C, 2048) CLASS_NINE(C, 4096)    \
+#define CLASS_TABLE(C)                                                                                          \
+    C(16) C(32) C(48) C(64) C(80) C(96) C(112) C(128) C(144) C(160) C(176) C(192) C(208) C(224) C(240) C(256)   \
+    CLASS_EIGHT(C, 256) C(528) CLASS_EIGHT(C, 512) CLASS_NINE(C, 1024) CLASS_NINE(C, 2048) CLASS_NINE(C, 4096)  \
     CLASS_NINE(C, 8192) CLASS_NINE(C, 16384) CLASS_NINE(C, 32768)
 /* clang-format on */
 

@@ -1,4 +1,4 @@
-# make install: header, libraries, command, pkg-config file, CMake package.
+# make install: header, libraries, command, manual pages, pkg-config file, CMake package.
 
 include(CMakePackageConfigHelpers)
 
@@ -10,6 +10,13 @@ if(ASHLAR_COMMAND)
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
+foreach(section 1 7)
+  file(GLOB pages ${PROJECT_SOURCE_DIR}/docs/man/*.${section})
+  install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+
+# Relative to the file itself: the prefix is known when it is installed, not now.
+file(RELATIVE_PATH ashlar_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/ashlar.pc.in ashlar.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ashlar.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -63,7 +63,7 @@ target_compile_definitions(uses_beside PRIVATE WANTED=0)' -DASHLAR_SOURCE="$root
 
 installs() {
     cmake --install "$ASHLAR_BUILD" --prefix "$prefix" >/dev/null &&
-        "$prefix/bin/ashlar" run -- /bin/true 2>&1 && ls "$prefix"/lib*/libashlar-status.so "$prefix/include/ashlar.h"
+        "$prefix/bin/ashlar" run -- /bin/true 2>&1 && ls "$prefix"/lib*/libashlar-status.so "$prefix/include/ashlar.h" "$prefix"/share/man/man*/ashlar*
 }
 
 found_package() {
@@ -73,8 +73,8 @@ $two_programs" -DCMAKE_PREFIX_PATH="$prefix"
 
 by_pkg_config() {
     local flags
-    flags=$(PKG_CONFIG_PATH=$(echo "$prefix"/lib*/pkgconfig) pkg-config --define-variable=prefix="$prefix" \
-        --cflags --libs "ashlar >= 0.1") || return
+    flags=$(PKG_CONFIG_PATH=$(echo "$prefix"/lib*/pkgconfig) pkg-config --cflags --libs \
+        "ashlar >= 0.1") || return
     gcc -DWANTED=1 "$folder/program.c" $flags -Wl,-rpath,"$(echo "$prefix"/lib*)" -o "$folder/by_pkg_config" &&
         "$folder/by_pkg_config"
 }

@@ -134,7 +134,7 @@ TEST(fork_while_threads_end_and_their_slabs_are_adopted)
         SKIP("libc's own blocks come from a sanitizer's malloc, which does not survive a fork among threads");
     for (size_t i = 0; i < REAPERS; i++)
         CHECK_EQ(pthread_create(&reapers[i], NULL, reap, &shelves[i]), 0);
-    for (size_t i = 0; i < rounds(300, 20000); i++) {
+    for (size_t i = 0; i < rounds(100, 20000); i++) {
         const pid_t child = fork();
         if (child == 0)
             live_as_child();

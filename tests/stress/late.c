@@ -155,6 +155,71 @@ TEST(destructors_use_the_heap_in_every_round) { mourn(set_both_keys, 2); }
 
 TEST(a_thread_uses_the_heap_first_in_its_destructors) { mourn(set_late_key_only, 1); }
 
+/* ---- Threads whose first call comes from a destructor ----------------------------------------------------------------- */
+
+/* A thread that waits until its `round`th round of destructors before it calls the heap at all. */
+struct latecomer {
+    int round, rounds_seen;
+    void *inherited; /* a block of main */
+};
+
+static void wait_for_the_round(void *value)
+{
+    struct latecomer *latecomer = value;
+    if (++latecomer->rounds_seen < latecomer->round) {
+        CHECK_EQ(pthread_setspecific(late_key, latecomer), 0);
+        return;
+    }
+    free(latecomer->inherited);
+    free(malloc(100));
+}
+
+static void *be_late(void *latecomer)
+{
+    CHECK_EQ(pthread_setspecific(late_key, latecomer), 0);
+    return NULL;
+}
+
+static struct ashlar_stats figures(void)
+{
+    struct ashlar_stats stats;
+    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
+    return stats;
+}
+
+static void latecomers_leave_no_heap(const void *round)
+{
+    enum { LATECOMERS = 2000, WARM_UP = 10, HEAPS_MORE = 4 };
+    struct ashlar_stats before = figures();
+    if (*(const int *)round > ROUNDS)
+        SKIP("the thread sanitizer ends a thread before its last round of destructors");
+    CHECK_EQ(pthread_key_create(&late_key, wait_for_the_round), 0);
+    for (int i = 0; i < WARM_UP + LATECOMERS; i++) {
+        struct latecomer latecomer = {.round = *(const int *)round, .inherited = malloc(100)};
+        pthread_t thread;
+        if (i == WARM_UP)
+            before = figures();
+        CHECK_EQ(pthread_create(&thread, NULL, be_late, &latecomer), 0);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(latecomer.rounds_seen, latecomer.round);
+    }
+    const struct ashlar_stats after = figures();
+    if (after.heaps > before.heaps + HEAPS_MORE || after.metadata_bytes > before.metadata_bytes + 64 * KIB ||
+        after.active_bytes > before.active_bytes + MIB)
+        VIOLATION("%d threads, one after another, left %llu heaps, %llu bytes of metadata and %llu active bytes more",
+                  LATECOMERS, (unsigned long long)(after.heaps - before.heaps),
+                  (unsigned long long)(after.metadata_bytes - before.metadata_bytes),
+                  (unsigned long long)(after.active_bytes - before.active_bytes));
+}
+
+TESTS(latecomers)
+{
+    static const int their_rounds[] = {1, 2, PTHREAD_DESTRUCTOR_ITERATIONS - 1, PTHREAD_DESTRUCTOR_ITERATIONS};
+    for (size_t i = 0; i < sizeof their_rounds / sizeof *their_rounds; i++)
+        test_add(latecomers_leave_no_heap, &their_rounds[i],
+                 "threads whose first call comes in round %d of destructors leave no heap behind", their_rounds[i]);
+}
+
 /* What C++ uses for thread_local objects: runs before all keys' destructors. */
 int __cxa_thread_atexit_impl(void (*destructor)(void *), void *object, void *library);
 extern void *__dso_handle;

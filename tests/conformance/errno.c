@@ -70,6 +70,67 @@ TEST(first_calls_of_a_thread_leave_it_alone)
     }
 }
 
+static void *allocate_first(void *allocate)
+{
+    errno = 4711;
+    void *block = ((void *(*)(size_t))allocate)(1000);
+    CHECK_EQ(errno, 4711);
+    CHECK(block != NULL);
+    return block;
+}
+
+TEST(whatever_a_thread_calls_first_leaves_it_alone)
+{
+    for (size_t a = 0; a < COUNT(allocators); a++)
+        in_thread(free_only, in_thread(allocate_first, (void *)(uintptr_t)allocators[a].allocate));
+}
+
+/* ---- The first call of the process ------------------------------------------------------------------------------- */
+
+static int errno_after_first_call;
+
+/* Before every constructor, the library's too: it starts in this call, asks libc and the kernel what they are like, and
+ * reads its options. The environment names a row of `allocators`; one row more is free. */
+static void make_first_call(int count, char **arguments, char **environment)
+{
+    static const char name[] = "FIRST_ALLOCATOR=";
+    (void)count, (void)arguments;
+    for (; *environment != NULL; environment++)
+        if (strncmp(*environment, name, sizeof name - 1) == 0) {
+            const size_t row = (size_t)atoi(*environment + sizeof name - 1);
+            errno = 4711;
+            if (row < COUNT(allocators))
+                (void)allocators[row].allocate(1000);
+            else
+                free(NULL);
+            errno_after_first_call = errno;
+        }
+}
+__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **, char **) = make_first_call;
+
+static void first_call_of_the_process_leaves_it_alone(const void *row)
+{
+    static const char *const options[] = {NULL, "purge_delay:100ms,dirty:1M,sized:warn", "hard_limit:cgroup,foreign:ignore"};
+    char number[24];
+    const size_t way = *(const size_t *)row;
+    snprintf(number, sizeof number, "%zu", way / COUNT(options));
+    setenv("FIRST_ALLOCATOR", number, 1);
+    test_restart(options[way % COUNT(options)]);
+    CHECK_EQ(errno_after_first_call, 4711);
+}
+
+enum { WAYS = 3 * (COUNT(allocators) + 1) };
+
+TESTS(first_calls)
+{
+    static size_t ways[WAYS];
+    for (size_t way = 0; way < WAYS; way++) {
+        ways[way] = way;
+        test_add(first_call_of_the_process_leaves_it_alone, &ways[way], "first call of the process, %s, options %zu",
+                 way / 3 < COUNT(allocators) ? allocators[way / 3].name : "free", way % 3);
+    }
+}
+
 TEST(every_null_sets_enomem)
 {
     for (size_t a = 0; a < COUNT(allocators); a++) {

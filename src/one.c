@@ -26,6 +26,7 @@
 #include "heap/stats.c"
 #include "heap/suspect.c"
 #include "heap/thread.c"
+#include "heap/visit.c"
 
 #include "prof/stats.c"
 #include "prof/status.c"

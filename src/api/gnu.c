@@ -26,6 +26,7 @@ EXPORT size_t ashlar_purge(void)
 {
     api_ready();
     heap_settle();
+    heap_visit_all();
     return page_purge_all();
 }
 

@@ -10,6 +10,7 @@
 
 void heap_fork_prepare(void)
 {
+    heap_visits_fork_prepare();
     heap_threads_fork_prepare();
     heap_orphan_fork_prepare();
     page_fork_prepare();
@@ -20,6 +21,7 @@ void heap_fork_parent(void)
     page_fork_parent();
     heap_orphan_fork_parent();
     heap_threads_fork_parent();
+    heap_visits_fork_parent();
 }
 
 static bool is_dead(const struct heap *heap)
@@ -45,7 +47,7 @@ static void renew_token(struct slab *slab)
 {
     const struct heap *const own = heap_own();
 
-    if (own == NULL || !own->is_busy || heap_owner_of(slab) != own->id)
+    if (own == NULL || !load_relaxed(&own->is_busy) || heap_owner_of(slab) != own->id)
         heap_token_renew(slab, is_dead);
 }
 
@@ -72,7 +74,7 @@ static void orphan_if_dead(struct slab *slab)
         heap_orphan_returned(slab); /* whoever was to say so may be dead */
     if (owner == 0 || !is_dead(heap_at(owner)))
         return;
-    if (heap_at(owner)->is_busy)
+    if (load_relaxed(&heap_at(owner)->is_busy))
         recount(slab);
     slab->line.state = SLAB_UNLISTED;
     if (slab_used(slab) == 0)
@@ -118,13 +120,13 @@ static void empty_hands(struct heap *heap, void *context)
     (void)context;
     if (!is_dead(heap))
         return;
-    if (heap->is_busy)
+    if (load_relaxed(&heap->is_busy))
         drop_torn_parcels(heap);
     heap_send_parcels(heap);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         if (heap->current[class.i] == NULL)
             continue;
-        if (heap->is_busy)
+        if (load_relaxed(&heap->is_busy))
             return_uncounted(heap, class);
         else
             heap_list_return(heap, class);
@@ -134,7 +136,7 @@ static void empty_hands(struct heap *heap, void *context)
 static void forget_inbox(struct heap *heap, void *context)
 {
     (void)context;
-    if (load_relaxed(&heap->is_live) && !heap->is_busy)
+    if (load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_busy))
         heap_inbox_forget(heap);
 }
 
@@ -145,6 +147,7 @@ void heap_fork_child(void)
     page_fork_child();
     heap_orphan_fork_child();
     heap_threads_fork_child();
+    heap_visits_fork_child();
     heap_each(count_dead, &dead);
     if (dead == 0)
         return;

@@ -47,8 +47,8 @@ struct heap {
     bool is_armed;             /* the thread's exit will be seen */
     bool fork_holds;           /* fork's prepare took `lock`; guarded by it */
     _Atomic bool is_live;      /* in use; guarded by the heaps' lock, read by statistics */
-    volatile bool is_busy;     /* this thread is inside a slow path: a signal handler must keep out */
-    struct os_lock lock;       /* of a shared heap */
+    _Atomic bool is_busy;      /* its thread is inside a slow path: a signal handler, or a visitor, must keep out */
+    struct os_lock lock;       /* of a shared heap; of another for a visitor */
     struct heap *next;         /* among the spare ones, or among the shared ones */
     _Atomic bool has_suspects; /* until the heap ends: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS];  /* any thread; see suspect.c */
@@ -189,6 +189,9 @@ void heap_shared_destroy(struct heap *heap);
 
 /* Give back what the calling thread holds back: its parcels, what others sent it, its empty slabs. */
 void heap_settle(void);
+
+/* The same for all other heaps, asleep or not, as far as it can be done behind their threads' backs: see visit.c. */
+void heap_visit_all(void);
 
 void heap_fork_prepare(void);
 void heap_fork_parent(void);

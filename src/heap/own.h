@@ -15,6 +15,10 @@ bool heap_enter_shared(struct heap *heap);
 
 void heap_leave(struct heap *heap);
 
+/* Go inside `heap`, which is the calling thread's own; waits for a visitor to leave. returns: false when this thread is
+ * inside already. */
+bool heap_enter_own(struct heap *heap);
+
 /* The calling thread's own heap, or NULL when it has none (yet, or any more). */
 struct heap *heap_own(void);
 
@@ -84,6 +88,10 @@ void heap_send_parcels(struct heap *heap);
 /* Take what others sent. thread: inside `heap`. */
 void heap_collect(struct heap *heap);
 
+/* The part of heap_collect() that can be done beside the owner's fast paths: slabs all of whose blocks have come home
+ * end. thread: a visitor of `heap`. */
+void heap_collect_as_visitor(struct heap *heap);
+
 /* As heap_collect(), and nothing more will be accepted until heap_inbox_open(). The heap's slabs are orphans already.
  */
 void heap_inbox_close(struct heap *heap);
@@ -122,6 +130,12 @@ void heap_orphan_returned(struct slab *slab);
 void heap_orphan_fork_prepare(void);
 void heap_orphan_fork_parent(void);
 void heap_orphan_fork_child(void);
+
+/* ---- visit.c --------------------------------------------------------------------------------------------------------------------- */
+
+void heap_visits_fork_prepare(void);
+void heap_visits_fork_parent(void);
+void heap_visits_fork_child(void);
 
 /* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */
 

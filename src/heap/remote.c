@@ -197,6 +197,39 @@ void heap_collect(struct heap *heap)
     heap_suspects_settle(heap);
 }
 
+/* Whether a visitor of `heap` may take the blocks that wait in `slab`. If all used blocks have come home, the program
+ * has none, and the owner, outside its slow paths, nothing to do with the slab; and so it stays. */
+static bool is_left_alone(const struct heap *heap, const struct slab *slab)
+{
+    /* acquire: pairs with the release in publish(). The count of used blocks goes down meanwhile, and is never below
+     * this one: equal once is equal for good. */
+    const struct remote remote = remote_unpack(load_acquire(&slab->remote));
+
+    return remote.owner != heap->id ||
+           (remote.count == slab_used_by_any(slab) && heap->current[slab->line.class] != slab &&
+            os_barrier_everywhere()); /* what the owner's fast path wrote there last is done */
+}
+
+void heap_collect_as_visitor(struct heap *heap)
+{
+    uint64_t index = load_relaxed(&heap->inbox);
+
+    do {
+        if (index == INBOX_CLOSED)
+            return;
+        /* acquire: as in inbox_take(). */
+    } while (
+        !atomic_compare_exchange_weak_explicit(&heap->inbox, &index, 0, memory_order_acquire, memory_order_relaxed));
+    while (index != 0) {
+        struct slab *const slab = slab_at((granule_index){(uint32_t)index});
+        index = slab->inbox_next.i;
+        if (is_left_alone(heap, slab))
+            collect(heap, slab);
+        else
+            deliver(slab); /* back into the inbox */
+    }
+}
+
 void heap_inbox_close(struct heap *heap)
 {
     for (uint64_t index = inbox_take(heap, INBOX_CLOSED); index != 0;) {

@@ -149,16 +149,16 @@ void heap_event(struct slab *slab)
 {
     struct heap *const heap = heap_own();
 
-    if (heap->is_busy) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
+    if (!heap_enter_own(
+            heap)) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
         if (slab->line.slack != 0) {
             slab->needed = 1;
             slab->line.slack--;
         }
         return;
     }
-    heap->is_busy = true;
-    atomic_signal_fence(memory_order_seq_cst); /* as in heap_enter() */
-    react(heap, slab);
+    if (heap_owner_of(slab) == heap->id && slab->needed == 0) /* else a visitor ended it while we waited */
+        react(heap, slab);
     heap_leave(heap);
 }
 

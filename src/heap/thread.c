@@ -131,6 +131,22 @@ struct heap *heap_own(void)
 
 bool heap_is_reserve(void) { return heap_mine() == RESERVE_HEAP; }
 
+bool heap_enter_own(struct heap *heap)
+{
+    while (!load_relaxed(&heap->is_busy)) {
+        store_relaxed(&heap->is_busy, true);
+        /* For a handler on this thread; and a visitor's barrier, which comes between its taking the lock and its
+         * looking at is_busy, makes a full one of this: one of the two sees the other. */
+        atomic_signal_fence(memory_order_seq_cst);
+        if (likely(os_lock_is_free(&heap->lock)))
+            return true;
+        store_release(&heap->is_busy, false);
+        (void)os_lock_take(&heap->lock); /* wait */
+        os_lock_drop(&heap->lock);
+    }
+    return false;
+}
+
 bool heap_enter_shared(struct heap *heap) { return os_lock_take(&heap->lock); }
 
 /* The shared heap of threads that have none of their own. */
@@ -155,7 +171,7 @@ static struct heap *begin(void)
     become(heap);
     if (heap_taps.thread_began != NULL)
         heap_taps.thread_began(); /* may allocate: the heap is ready */
-    heap->is_busy = true;
+    (void)heap_enter_own(heap);
     return heap;
 }
 
@@ -167,11 +183,7 @@ struct heap *heap_enter(void)
         return begin();
     if (heap == EXITED_HEAP)
         return enter_common();
-    if (heap == RESERVE_HEAP || heap->is_busy)
-        return NULL;
-    heap->is_busy = true;
-    atomic_signal_fence(memory_order_seq_cst); /* a handler on this thread sees is_busy before anything changes */
-    return heap;
+    return heap != RESERVE_HEAP && heap_enter_own(heap) ? heap : NULL;
 }
 
 void heap_leave(struct heap *heap)
@@ -180,7 +192,7 @@ void heap_leave(struct heap *heap)
     if (heap->is_shared)
         os_lock_drop(&heap->lock);
     else
-        heap->is_busy = false;
+        store_release(&heap->is_busy, false); /* what was done is seen by the next visitor */
 }
 
 /* ---- Time -------------------------------------------------------------------------------------------------------------------------------- */
@@ -229,16 +241,14 @@ void heap_thread_exit(void)
 {
     struct heap *const heap = heap_own();
 
-    if (heap == NULL ||
-        heap->is_busy) { /* busy: the thread ends inside a slow path, from a signal handler; leave all as it is */
+    if (heap == NULL || !heap_enter_own(heap)) { /* from a signal handler inside a slow path: leave all as it is */
         if (!heap_is_reserve())
             become(EXITED_HEAP);
         return;
     }
-    heap->is_busy = true;
     become(EXITED_HEAP);
     dissolve(heap);
-    heap->is_busy = false;
+    heap_leave(heap);
     give_heap(heap);
 }
 
@@ -334,7 +344,8 @@ static void bury(struct heap *heap)
         heap->full[class.i] = NO_GRANULE;
     }
     heap->parcel_bytes = 0;
-    heap->is_busy = false;
+    store_relaxed(&heap->is_busy, false);
+    os_lock_reset(&heap->lock); /* its thread may have been waiting for a visitor */
     give_heap(heap);
 }
 

@@ -8,6 +8,7 @@
 #include "os/os.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 
 enum { SPINS = 40 };
@@ -78,6 +79,19 @@ void os_lock_drop(struct os_lock *lock)
 
     if ((word & WAITED_FOR) != 0)
         futex(lock, FUTEX_WAKE, 1);
+}
+
+bool os_barrier_everywhere(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return false;
+#else
+    if (os_call6(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0)
+        return true;
+    /* The process has not announced it yet; a fork child has its parent's announcement. */
+    return os_call6(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0 &&
+           os_call6(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0;
+#endif
 }
 
 void os_yield(void) { (void)os_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }

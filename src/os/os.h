@@ -78,6 +78,14 @@ void os_lock_drop(struct os_lock *lock);
 /* Whether this thread holds `lock`. */
 bool os_lock_is_held(const struct os_lock *lock);
 
+/* Whether anybody holds `lock`. acquire: if not, what its last holder did is seen. */
+static inline bool os_lock_is_free(const struct os_lock *lock) { return load_acquire(&lock->word) == 0; }
+
+/* Every other running thread of the process passes a full memory barrier before this returns (membarrier(2), private
+ * expedited): so a thread on a hot path needs none to be seen here. returns: false when the kernel offers none, and
+ * under the thread sanitizer, which does not know it. */
+bool os_barrier_everywhere(void);
+
 /* Let another thread run, if one is ready to (sched_yield(2)). */
 void os_yield(void);
 

@@ -10,6 +10,7 @@
 
 #include <link.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@ enum { DISPATCH_OFF = 0, DISPATCH_ON = 1, LET_PASS = 0, CATCH = 1 }; /* linux/pr
 static volatile char selector = LET_PASS;
 static void (*intrusion)(void);
 static int intrusions;
+static long caught_call;
 static pid_t process;
 
 static long make_the_call(const greg_t *registers)
@@ -46,6 +48,7 @@ static void on_system_call(int number, siginfo_t *information, void *context)
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     registers[REG_RAX] = information->si_syscall;
     intrusions++;
+    caught_call = information->si_syscall;
     intrusion();
     registers[REG_RAX] = make_the_call(registers);
     selector = getpid() == process ? CATCH : LET_PASS;
@@ -324,6 +327,62 @@ static void *interrupted_thread(void *unused)
     ashlar_purge();
     selector = LET_PASS;
     return unused;
+}
+
+/* ---- A fork while another thread stands before its system call ---------------------------------------------------- */
+
+enum { GIVEN_BACK = 8 * 1024 * 1024 };
+
+static pthread_barrier_t before_the_call;
+static atomic_bool has_stood;
+
+/* Once: stand still, with dirty memory in hand, until the main thread has forked and its child has ended. */
+static void stand_before_giving_back(void)
+{
+    if (caught_call != SYS_madvise || atomic_exchange(&has_stood, true))
+        return;
+    pthread_barrier_wait(&before_the_call);
+    pthread_barrier_wait(&before_the_call);
+}
+
+static void *give_memory_back(void *unused)
+{
+    void *block = malloc(GIVEN_BACK);
+    CHECK(block != NULL);
+    memset(block, 1, GIVEN_BACK);
+    free(block);
+    catch_system_calls(stand_before_giving_back);
+    ashlar_purge();
+    selector = LET_PASS;
+    CHECK(atomic_load(&has_stood));
+    return unused;
+}
+
+static void expect_clean_memory(void)
+{
+    static unsigned char *zeroed[2 * GIVEN_BACK / (1024 * 1024)];
+    for (size_t i = 0; i < COUNT(zeroed); i++) {
+        zeroed[i] = calloc(1, MIB);
+        CHECK(zeroed[i] != NULL && is_zero(zeroed[i], MIB));
+        memset(zeroed[i], 2, MIB);
+    }
+    for (size_t i = 0; i < COUNT(zeroed); i++)
+        free(zeroed[i]);
+    ashlar_purge();
+    struct ashlar_stats stats;
+    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
+    CHECK_EQ(stats.dirty_bytes, 0);
+}
+
+TEST(a_child_knows_that_memory_was_not_given_back_yet)
+{
+    pthread_barrier_init(&before_the_call, NULL, 2);
+    pthread_t thread = start_thread(give_memory_back, NULL);
+    pthread_barrier_wait(&before_the_call);
+    EXITS(0) { expect_clean_memory(); }
+    pthread_barrier_wait(&before_the_call);
+    join_thread(thread);
+    expect_clean_memory();
 }
 
 TEST(a_handler_in_one_thread_does_not_stop_the_others)

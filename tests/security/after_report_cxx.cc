@@ -90,6 +90,6 @@ TESTS(handlers_in_cxx)
 {
     static const size_t sizes[] = {24, 1000, 50000, 300000, HUGE_BYTES + 1};
     for (const size_t &bytes : sizes)
-        test_add(handler_prints_and_leaves, &bytes, "a handler in C++ prints and leaves after a double free of %zu bytes",
-                 bytes);
+        test_add(handler_prints_and_leaves, &bytes,
+                 "a handler in C++ prints and leaves after a double free of %zu bytes", bytes);
 }

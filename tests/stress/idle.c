@@ -18,6 +18,7 @@ struct sleeper {
     void *blocks[BLOCKS];
     size_t count;
     size_t largest;
+    size_t frees_for; /* distance to the thread whose blocks it frees; 0: its own */
 };
 
 static struct sleeper sleepers[THREADS];
@@ -38,13 +39,13 @@ static void allocate_much(struct sleeper *sleeper)
 static void *live_and_sleep(void *argument)
 {
     const size_t number = (size_t)argument;
-    struct sleeper *own = &sleepers[number];
+    struct sleeper *own = &sleepers[number], *other = &sleepers[(number + own->frees_for) % THREADS];
     struct dice dice = dice_new();
     allocate_much(own);
     pthread_barrier_wait(&gate);
     pthread_barrier_wait(&gate);
-    for (size_t i = 0; i < own->count; i++)
-        free(own->blocks[i * 7919 % own->count]); /* in another order; 7919 is prime */
+    for (size_t i = 0; i < other->count; i++)
+        free(other->blocks[i * 7919 % other->count]); /* in another order; 7919 is prime */
     pthread_barrier_wait(&gate);
     pthread_barrier_wait(&gate); /* asleep; the heap is trimmed meanwhile */
     shelf_steps(&shelves[number], &dice, 3000);
@@ -63,7 +64,7 @@ static void trim(void)
     CHECK_EQ(errno, ERRNO_MARK);
 }
 
-static void trim_while_threads_sleep(size_t largest)
+static void trim_while_threads_sleep(size_t largest, size_t frees_for)
 {
     pthread_t threads[THREADS];
     memset(sleepers, 0, sizeof sleepers); /* resident before the count begins */
@@ -73,6 +74,7 @@ static void trim_while_threads_sleep(size_t largest)
         shelves[i] = (struct shelf){.live_limit = 4 * MIB, .largest = 64 * KIB};
         sleepers[i].count = 2 * BYTES_EACH / largest;
         sleepers[i].largest = largest;
+        sleepers[i].frees_for = frees_for;
         CHECK_EQ(pthread_create(&threads[i], NULL, live_and_sleep, (void *)i), 0);
     }
     pthread_barrier_wait(&gate);
@@ -90,6 +92,10 @@ static void trim_while_threads_sleep(size_t largest)
     CHECK(trimmed <= TRIMMED_BYTES);
 }
 
-TEST(trim_reaches_small_blocks_of_sleeping_threads) { trim_while_threads_sleep(2000); }
+TEST(trim_reaches_small_blocks_of_sleeping_threads) { trim_while_threads_sleep(2000, 0); }
 
-TEST(trim_reaches_medium_blocks_of_sleeping_threads) { trim_while_threads_sleep(10000); }
+TEST(trim_reaches_medium_blocks_of_sleeping_threads) { trim_while_threads_sleep(10000, 0); }
+
+TEST(trim_reaches_small_blocks_that_sleeping_threads_freed_for_others) { trim_while_threads_sleep(2000, 1); }
+
+TEST(trim_reaches_medium_blocks_that_sleeping_threads_freed_for_others) { trim_while_threads_sleep(10000, 3); }

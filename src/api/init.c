@@ -91,8 +91,6 @@ COLD void api_start(void)
  * "prepare fork handlers shall be called in the reverse order". */
 __attribute__((constructor(101))) static void construct(int argument_count, char **arguments, char **environment)
 {
-    (void)argument_count;
-    (void)arguments;
     os_environment_is(environment);
     if (pthread_key_create(&exit_key, thread_ends) == 0)
         store_release(&has_key, true);
@@ -103,5 +101,5 @@ __attribute__((constructor(101))) static void construct(int argument_count, char
     option_read_all(); /* if the first call came before libc had the environment */
     arm_thread();
     if (option_folder(OPTION_status) != NULL)
-        prof_status_start(option_folder(OPTION_status));
+        prof_status_start(option_folder(OPTION_status), argument_count > 0 ? arguments[0] : NULL);
 }

@@ -30,8 +30,9 @@ void prof_count_foreign(void);
 
 /* ---- The status page; see status.c. thread: any -------------------------------------------------------------------------------- */
 
-/* Make a page in `directory`, an absolute path. Fails silently. */
-void prof_status_start(const char *directory);
+/* Make a page in `directory`, an absolute path, for a program that was started by the name `argument` (may be NULL).
+ * Fails silently. */
+void prof_status_start(const char *directory, const char *argument);
 
 /* Write the present figures into the page; `final`: nothing will follow. Nothing happens without a page. */
 void prof_status_publish(bool final);

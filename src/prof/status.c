@@ -103,7 +103,7 @@ static void page_make(enum status_reason reason)
     store_release(&status.page, page); /* publishes pid; pairs with the acquire in page_of_this_process() */
 }
 
-void prof_status_start(const char *directory)
+void prof_status_start(const char *directory, const char *argument)
 {
     struct text path = {.at = status.directory, .room = sizeof status.directory};
     ssize_t length;
@@ -115,8 +115,8 @@ void prof_status_start(const char *directory)
     }
     length = os_readlink("/proc/self/exe", status.program, sizeof status.program - 1);
     status.program[length > 0 ? length : 0] = '\0';
-    if (program_invocation_name != NULL)
-        text_put(&(struct text){.at = status.argument, .room = sizeof status.argument}, program_invocation_name);
+    if (argument != NULL)
+        text_put(&(struct text){.at = status.argument, .room = sizeof status.argument}, argument);
     page_make(STATUS_EXEC);
 }
 

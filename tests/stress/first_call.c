@@ -1,7 +1,8 @@
 /* first_call.c: any entry point may be the very first, of a process or of a thread.
  *
- *   process   a new image of this program; its .preinit_array function, which runs before every constructor (the
- *             library's too), makes the call that FIRST_CALL names. Then a test runs in that process as usual.
+ *   process   a new image of this program; its .preinit_array function, which runs before every constructor but that of
+ *             the shared library, makes the call that FIRST_CALL names. Then a test runs in that process as usual.
+ *             Earlier calls still: first_ifunc.c.
  *   thread    a thread that has not touched the heap; the call may be given a block of another thread. */
 #include "../lib/test.h"
 
@@ -78,8 +79,7 @@ static void first_mallopt(void) { CHECK_EQ(mallopt(M_MXFAST, 0), 1); }
 struct call {
     const char *name;
     void (*make)(void);
-    bool only_in_process; /* what a program may do to a foreign pointer only before the constructor knows the next
-                             malloc */
+    bool only_in_process; /* of a foreign pointer, which is ignored then */
 };
 
 #define CALL(name)                                                                                                     \
@@ -150,7 +150,7 @@ static void first_of_the_process(const void *call)
     char number[24];
     snprintf(number, sizeof number, "%td", (const struct call *)call - calls);
     setenv("FIRST_CALL", number, 1);
-    test_restart(NULL);
+    test_restart(((const struct call *)call)->only_in_process ? "foreign:ignore" : NULL);
     CHECK(made == call);
     work_as_usual();
     if (kept.start)

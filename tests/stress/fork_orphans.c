@@ -19,7 +19,7 @@ enum { REAPERS = 3, CHILD_SECONDS = 60, HELD_MAX = 3 * ASHLAR_STATS_CLASSES };
 static struct exchange exchange;
 static atomic_bool stop;
 
-/* ---- Threads that die ------------------------------------------------------------------------------------------------ */
+/* ---- Threads that die -------------------------------------------------------------------------------------------- */
 
 /* Hand everything on the shelf to whoever comes. What lies in the way is freed here: often a block of the dead. */
 static void bequeath(struct shelf *shelf, struct dice *dice)
@@ -57,7 +57,7 @@ static void *reap(void *shelf)
     return NULL;
 }
 
-/* ---- Children -------------------------------------------------------------------------------------------------------- */
+/* ---- Children ---------------------------------------------------------------------------------------------------- */
 
 static struct ashlar_stats figures(void)
 {

@@ -1,7 +1,7 @@
 /* fork_purge.c: fork while other threads give memory back to the kernel, generation after generation.
  *
  *   generation 0 --fork--> 1 --fork--> 2 --fork--> 3 --fork--> 4 --fork--> 5
- *   each: two threads free large blocks and purge; beside them blocks are cleared, dirtied, freed
+ *   each: six threads free large blocks and purge; beside them blocks are cleared, dirtied, freed
  *
  * A run of pages that a thread was purging when the fork came is in the child neither free nor in use, or free and not
  * yet marked clean. It must not be handed out as zero when it is not, and it must not stay "dirty" for ever: what
@@ -14,12 +14,15 @@
 
 #include "oracle.h"
 
-enum { GENERATIONS = 5, PURGERS = 2, BLOCKS = 3, CHILD_SECONDS = 100 };
+enum { GENERATIONS = 5, PURGERS = 6, BLOCKS = 6, CHILD_SECONDS = 100 };
 
 static atomic_bool stop;
 static uint64_t left_dirty[GENERATIONS + 1]; /* each generation inherits what its ancestors wrote */
 
-static size_t large_request(struct dice *dice) { return MIB + dice_roll(dice, dice_once_in(dice, 12) ? 36 * MIB : 2 * MIB); }
+static size_t large_request(struct dice *dice)
+{
+    return MIB + dice_roll(dice, dice_once_in(dice, 40) ? 36 * MIB : 2 * MIB);
+}
 
 /* Take, look for anything that is not zero, write on every page, free. */
 static void dirty_and_free(struct dice *dice)
@@ -93,7 +96,6 @@ static void live(int generation)
         live(generation + 1);
         _exit(0);
     }
-    dirty_and_free(&dice);
     wait_for(child);
     stop = true;
     for (size_t i = 0; i < PURGERS; i++)
@@ -104,6 +106,6 @@ TEST(generations_that_fork_while_threads_purge)
 {
     if (TEST_NAMESPACED)
         SKIP("libc's own blocks come from a sanitizer's malloc, which does not survive a fork among threads");
-    for (size_t i = 0; i < rounds(8, 500); i++)
+    for (size_t i = 0; i < rounds(3, 500); i++)
         live(0);
 }

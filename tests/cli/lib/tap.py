@@ -73,7 +73,7 @@ def place(name):
 
 def environment(**changes):
     """The environment of a story: ours, without what would change the outcome. None takes a variable out."""
-    result = dict(os.environ, TMPDIR=place("tmp"), LC_ALL="C.UTF-8")
+    result = dict(os.environ, TMPDIR=place("tmp"), LC_ALL="C.UTF-8", TERM="xterm")
     for name in ("LD_PRELOAD", "ASHLAR_CONF", "NO_COLOR", "XDG_RUNTIME_DIR"):
         result.pop(name, None)
     for name, value in changes.items():

@@ -19,7 +19,9 @@
  *   -DNO_TOKEN   everybody who sends brings the slab
  *   -DNO_CLOSE   an inbox is never closed
  *   -DNO_RETURN  what lies in the inbox of a heap that ends stays there
- *   -DNO_CHECK   the last block home ends no orphan */
+ *   -DNO_CHECK   the last block home ends no orphan
+ *   -DNO_BUSY    a visitor does not look whether the owner is inside a slow path
+ *   -DNO_COUNT   a visitor ends a slab of which the program has blocks */
 #ifndef BLOCKS
 #define BLOCKS 2
 #endif
@@ -47,6 +49,9 @@ mtype inbox[THREADS + 1] = EMPTY; /* there is one slab */
 bool listed;                /* among the orphans; guarded by lock */
 bit lock;                   /* the orphans' */
 bool ended;
+bool owns[THREADS + 1];     /* which thread is the slab's owner, as itself sees it */
+bool busy[THREADS + 1];     /* inside a slow path */
+bool visited[THREADS + 1];  /* a visitor holds the heap's lock */
 byte bearers;               /* threads that have the slab in hand for its token */
 byte steps;                 /* done by all threads */
 byte finished;
@@ -97,7 +102,9 @@ inline end_slab()
         }
         block = 0;
         ended = true;
-        owns = false;
+        owns[1] = false;
+        owns[2] = false;
+        owns[3] = false;
         word = 0
     }
 }
@@ -220,7 +227,7 @@ inline publish()
 inline keep_or_end()
 {
     if
-    :: owns && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
+    :: owns[me] && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
     :: true
     fi
 }
@@ -271,7 +278,7 @@ inline adopt()
         od;
         if
         :: done ->
-            owns = true;
+            owns[me] = true;
             if
             :: !TOKEN(before) && COUNT(before) != 0 -> take_home(before)
             :: else
@@ -295,16 +302,73 @@ inline orphan()
     :: done -> break
     :: else -> swap_word(PACK(FIRST(seen), LAST(seen), COUNT(seen), TOKEN(seen), 0))
     od;
-    owns = false;
+    owns[me] = false;
     DROP_LOCK
+}
+
+/* Into a slow path of one's own heap. The visitor's barrier makes these steps take effect in this order. */
+inline enter()
+{
+    do
+    :: busy[me] = true;
+        if
+        :: !visited[me] -> break
+        :: else -> busy[me] = false; !visited[me]
+        fi
+    od
+}
+
+inline leave() { busy[me] = false }
+
+/* Look after the owner's heap behind its back. */
+inline visit()
+{
+    atomic { other = OWNER(word); other = (other == me || visited[other] -> 0 : other); visited[other] = other != 0 }
+    if
+#ifdef NO_BUSY
+    :: other != 0 ->
+#else
+    :: other != 0 && !busy[other] ->
+#endif
+        atomic {
+            taken = (inbox[other] == FULL -> FULL : EMPTY);
+            inbox[other] = (taken == FULL -> EMPTY : inbox[other]);
+            bearers = bearers + (taken == FULL -> 1 : 0)
+        }
+        if
+        :: taken == FULL ->
+            seen = word;
+            if
+#ifdef NO_COUNT
+            :: OWNER(seen) == other && COUNT(seen) != 0 ->
+#else
+            :: OWNER(seen) == other && COUNT(seen) == used ->
+#endif
+                before = seen;
+                atomic {
+                    swap_word(PACK(0, 0, 0, 0, other));
+                    assert(done && TOKEN(before));
+                    bearers--
+                }
+                take_home(before);
+                assert(used == 0);
+                end_slab()
+            :: else -> deliver()
+            fi
+        :: else
+        fi;
+        taken = EMPTY
+    :: else
+    fi;
+    atomic { visited[other] = false; other = 0 }
 }
 
 inline end_thread()
 {
     collect();
     if
-    :: owns && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
-    :: owns && used != 0 -> orphan()
+    :: owns[me] && used == 0 -> assert(COUNT(word) == 0 && !TOKEN(word)); end_slab()
+    :: owns[me] && used != 0 -> orphan()
     :: else
     fi;
 #ifdef NO_CLOSE
@@ -346,8 +410,13 @@ inline free_one()
 {
     pick(HELD, SENDING);
     if
-    :: mine != 0 && owns -> atomic { place[mine] = FREE; used--; mine = 0 } keep_or_end()
-    :: mine != 0 && !owns -> publish()
+    :: mine != 0 && owns[me] ->
+        atomic { place[mine] = FREE; used--; mine = 0 } /* the fast path asks nobody */
+        if
+        :: used == 0 -> enter(); keep_or_end(); leave()
+        :: else
+        fi
+    :: mine != 0 && !owns[me] -> publish()
     :: else
     fi
 }
@@ -364,8 +433,8 @@ inline allocate_one()
 
 proctype thread(byte me)
 {
-    bool owns = me == 1, alive = true, done;
-    byte mine, block, count;
+    bool alive = true, done;
+    byte mine, block, count, other;
     short seen, before, after;
     mtype taken = EMPTY;
 
@@ -373,17 +442,18 @@ proctype thread(byte me)
     :: atomic { steps < STEPS && !ended -> steps++ }
         if
         :: free_one()
-        :: owns -> allocate_one()
-        :: alive -> collect()
-        :: alive && !owns -> adopt()
-        :: alive -> end_thread()
+        :: owns[me] -> enter(); if :: owns[me] -> allocate_one() :: else fi; leave()
+        :: alive -> enter(); collect(); leave()
+        :: alive && !owns[me] -> enter(); adopt(); leave()
+        :: alive -> enter(); end_thread(); leave()
+        :: visit()
         :: !alive -> atomic { inbox[me] = EMPTY; alive = true } /* its heap serves a new thread */
         fi;
         atomic { seen = 0; before = 0; after = 0; done = false } /* states that differ in nothing are one */
     :: true -> break
     od;
     if
-    :: alive -> end_thread()
+    :: alive -> enter(); end_thread(); leave()
     :: else
     fi;
     atomic { seen = 0; before = 0; after = 0; done = false }
@@ -392,7 +462,7 @@ proctype thread(byte me)
 
 init
 {
-    bool owns, done;
+    bool done;
     byte me, mine, block, count;
     short seen, before, after;
 
@@ -401,6 +471,7 @@ init
             place[block] = HELD
         }
         block = 0;
+        owns[1] = true;
         run thread(1);
         run thread(2);
         run thread(3)

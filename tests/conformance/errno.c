@@ -110,7 +110,8 @@ __attribute__((section(".preinit_array"), used)) static void (*const preinit)(in
 
 static void first_call_of_the_process_leaves_it_alone(const void *row)
 {
-    static const char *const options[] = {NULL, "purge_delay:100ms,dirty:1M,sized:warn", "hard_limit:cgroup,foreign:ignore"};
+    static const char *const options[] = {NULL, "purge_delay:100ms,dirty:1M,sized:warn",
+                                          "hard_limit:cgroup,foreign:ignore"};
     char number[24];
     const size_t way = *(const size_t *)row;
     snprintf(number, sizeof number, "%zu", way / COUNT(options));

@@ -12,7 +12,7 @@ search() {
     shift
     mkdir "$folder/$name" && cd "$folder/$name" || return
     spin -a -DSTEPS="$steps" "$@" "$model" >spin.out 2>&1 &&
-        cc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c &&
+        cc -O1 -w -DSAFETY -DCOLLAPSE -DMEMLIM=3000 -o pan pan.c &&
         ./pan -m100000 >found 2>&1
     grep -E 'errors:|stored$|assertion violated' found | grep -v '+$'
     ! grep -E 'reached .*bound|too small|not completed.*memory' found

@@ -9,13 +9,17 @@
 #include "heap/own.h"
 
 static struct os_lock orphan_lock;
-static _Atomic(granule_index) orphans[CLASS_COUNT]; /* by class, linked both ways; guarded by orphan_lock, but see
-                                                       heap_adopt() */
-static bool orphan_fork_holds;                      /* guarded by orphan_lock */
+static _Atomic uint32_t orphans[CLASS_COUNT]; /* first granules, by class, linked both ways; guarded by orphan_lock, but
+                                                 see heap_adopt() */
+static bool orphan_fork_holds;                /* guarded by orphan_lock */
+
+static granule_index first_orphan(class_id class) { return (granule_index){load_relaxed(&orphans[class.i])}; }
+
+static void set_first_orphan(class_id class, granule_index first) { store_relaxed(&orphans[class.i], first.i); }
 
 static void list(struct slab *slab)
 {
-    const granule_index head = load_relaxed(&orphans[slab->line.class]);
+    const granule_index head = first_orphan(slab_class(slab));
 
     if (slab->line.state != SLAB_UNLISTED)
         return;
@@ -24,7 +28,7 @@ static void list(struct slab *slab)
     slab->next = head;
     if (head.i != 0)
         slab_at(head)->previous = page_index_of(slab);
-    store_relaxed(&orphans[slab->line.class], page_index_of(slab));
+    set_first_orphan(slab_class(slab), page_index_of(slab));
 }
 
 static void unlist(struct slab *slab)
@@ -35,7 +39,7 @@ static void unlist(struct slab *slab)
     if (slab->previous.i != 0)
         slab_at(slab->previous)->next = slab->next;
     else
-        store_relaxed(&orphans[slab->line.class], slab->next);
+        set_first_orphan(slab_class(slab), slab->next);
     if (slab->next.i != 0)
         slab_at(slab->next)->previous = slab->previous;
 }
@@ -54,9 +58,9 @@ void heap_orphan(struct slab *slab)
 struct slab *heap_adopt(struct heap *heap, class_id class)
 {
     /* relaxed, without the lock: one that comes just now is found next time. */
-    if (load_relaxed(&orphans[class.i]).i == 0 || !os_lock_take(&orphan_lock))
+    if (first_orphan(class).i == 0 || !os_lock_take(&orphan_lock))
         return NULL;
-    const granule_index first = load_relaxed(&orphans[class.i]);
+    const granule_index first = first_orphan(class);
     struct slab *const slab = first.i != 0 ? slab_at(first) : NULL;
     const bool is_mine = slab != NULL && heap_claim(heap, slab);
 

@@ -21,7 +21,8 @@ static _Atomic bool has_key;
 
 /* The key's destructor. Other keys' destructors may still allocate and free afterwards: the shared heap serves them.
  * Not taken: asking for further rounds. A thread whose first call comes from another destructor does not know which
- * round it is, and its heap would stay behind. source: POSIX pthread_key_create. */
+ * round it is. In the last one nobody calls us: see left_behind() in heap/thread.c. source: POSIX pthread_key_create.
+ */
 static void thread_ends(void *unused)
 {
     (void)unused;

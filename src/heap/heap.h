@@ -41,6 +41,7 @@ struct heap {
     size_t parcel_bytes;       /* in all parcels */
     uint32_t id;               /* position in the range of heaps, from 1 */
     uint32_t visits;           /* slow paths, see heap_tick() */
+    uintptr_t thread;          /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;      /* shared heaps: their large blocks */
     bool is_shared;            /* used under `lock` by any thread */
     _Atomic bool is_public;    /* a shared heap that the program asked for */

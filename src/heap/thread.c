@@ -86,11 +86,35 @@ static struct heap *pick_heap(bool is_shared)
     return heap;
 }
 
-static struct heap *take_heap(bool is_shared)
+/* The heap of a thread that ended without our hearing of it, its first call having come in the last round of thread
+ * keys' destructors: no two live threads have the same thread pointer, and libc hands stacks on. Looks at the newest
+ * heaps only, and only when no other is spare. guarded by heaps_lock */
+static struct heap *left_behind(uintptr_t thread)
 {
+    enum { NEWEST = 64 };
+    const uint32_t count = load_relaxed(&heaps.count);
+
+    for (uint32_t id = count; heaps.spare == NULL && id > 0 && id + NEWEST > count; id--) {
+        struct heap *const heap = heap_at(id);
+        if (heap->thread == thread && load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_busy))
+            return heap;
+    }
+    return NULL;
+}
+
+static struct heap *take_own_heap(void)
+{
+    const uintptr_t thread = os_thread_pointer();
+
     if (!os_lock_take(&heaps_lock))
         return NULL;
-    struct heap *const heap = pick_heap(is_shared);
+    struct heap *heap = left_behind(thread);
+    if (heap == NULL)
+        heap = pick_heap(false);
+    if (heap != NULL) {
+        heap->thread = thread;
+        heap->is_armed = false;
+    }
     os_lock_drop(&heaps_lock);
     return heap;
 }
@@ -113,6 +137,7 @@ static void give_heap(struct heap *heap)
     if (heap->is_shared)
         unlist_shared(heap);
     heap->is_shared = heap->is_armed = false;
+    heap->thread = 0;
     store_relaxed(&heap->is_public, false);
     store_relaxed(&heap->is_live, false);
     heap->next = heaps.spare;
@@ -164,7 +189,7 @@ static struct heap *enter_common(void)
 /* The thread's first slow path. */
 static struct heap *begin(void)
 {
-    struct heap *const heap = take_heap(false);
+    struct heap *const heap = take_own_heap();
 
     if (heap == NULL)
         return enter_common();
@@ -287,10 +312,12 @@ void heap_settle(void)
 
 struct heap *heap_shared_new(void)
 {
-    struct heap *const heap = take_heap(true);
-
+    if (!os_lock_take(&heaps_lock))
+        return NULL;
+    struct heap *const heap = pick_heap(true);
     if (heap != NULL)
         store_relaxed(&heap->is_public, true);
+    os_lock_drop(&heaps_lock);
     return heap;
 }
 

@@ -30,10 +30,18 @@ static void note_misuse(const struct heap_misuse *misuse)
     reports.last = *misuse;
 }
 
+/* Actors share the thread pointer of the one who plays them: give each a number in its place. */
+static void number_thread(void)
+{
+    static uintptr_t number;
+    heap_own()->thread = ++number;
+}
+
 static void begin(void)
 {
     page_start();
     heap_taps.misuse = note_misuse;
+    heap_taps.thread_began = number_thread;
 }
 
 /* A block of Ann's. */
@@ -639,6 +647,22 @@ TEST(a_fork_child_reuses_the_heaps_and_slabs_of_the_dead)
     (void)walk_get(100);
     heap_walk();
     CHECK_EQ(walk.live_heaps, 2);
+}
+
+TEST(a_heap_whose_thread_ended_unheard_serves_the_next_thread_in_its_place)
+{
+    begin();
+    heap_taps.thread_began = NULL; /* real thread pointers */
+    void *const kept = get_as(ANN, 100);
+    struct heap *const heap = heap_of(ANN);
+    heap_self = 0; /* Ann is gone, and libc gives her stack to the next thread */
+    void *const next = walk_get(100);
+    CHECK_EQ(heap_own(), heap);
+    CHECK_EQ(slab_of(next), slab_of(kept));
+    walk_put_back(kept);
+    walk_put_back(next);
+    heap_walk();
+    CHECK_EQ(walk.live_heaps, 1);
 }
 
 TEST(a_fork_child_may_fork_and_its_child_too)

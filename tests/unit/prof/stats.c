@@ -142,6 +142,7 @@ TEST(blocks_in_parcels_and_inboxes_and_orphans_are_counted_as_free)
     page_start();
     take_all();
     const uintptr_t ann = heap_self;
+    heap_own()->thread = 1;
     heap_self = 0; /* another thread: see heap/ownership.c */
     (void)walk_get(16);
     for (int i = 0; i < BLOCKS; i++) {

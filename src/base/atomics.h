@@ -3,6 +3,8 @@
 #ifndef ASHLAR_BASE_ATOMICS_H
 #define ASHLAR_BASE_ATOMICS_H
 
+#include "base/config.h"
+
 #include <stdatomic.h>
 
 #define load_relaxed(object) atomic_load_explicit((object), memory_order_relaxed)
@@ -15,7 +17,7 @@
 /* A relaxed load of a word as `type` on a hot path: compilers fold a plain load into the compare that follows, but not
  * an atomic one (gcc 12, clang 14). An aligned word is read whole either way; the thread sanitizer gets to see the
  * atomic. */
-#if defined(__SANITIZE_THREAD__)
+#if UNDER_TSAN
 #define load_hot(type, object) load_relaxed(object)
 #else
 #define load_hot(type, object) (*(const type *)(const void *)(object))

@@ -34,6 +34,15 @@ enum { GRANULE_SHIFT = 16 };
 /* Largest size any entry point serves: C23 6.5.6, a larger object could not be indexed. */
 #define REQUEST_BYTES_MAX ((size_t)PTRDIFF_MAX)
 
+/* Whether the thread sanitizer looks on. gcc and clang say so in different ways. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#define UNDER_TSAN __has_feature(thread_sanitizer)
+#else
+#define UNDER_TSAN 0
+#endif
+
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 #define COLD __attribute__((cold, noinline))

@@ -132,6 +132,15 @@ static void skip_after_failure(const void *unused)
     SKIP("planted");
 }
 
+static void skip_with_bad_status(const void *unused)
+{
+    (void)unused;
+    if (fork() == 0)
+        SKIP("planted");
+    wait(NULL);
+    _exit(66); /* as a sanitizer does that has found something */
+}
+
 static const struct {
     const char *name;
     void (*body)(const void *);
@@ -152,6 +161,7 @@ static const struct {
     {"other_status", other_status, "not ok"},
     {"hang", hang, "not ok"},
     {"skip_after_failure", skip_after_failure, "not ok"},
+    {"skip_with_bad_status", skip_with_bad_status, "not ok"},
 };
 
 enum { PLANTED = sizeof planted / sizeof planted[0] };

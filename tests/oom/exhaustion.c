@@ -97,6 +97,7 @@ enum { THREADS = 8 };
 static const enum entry entries[THREADS] = {FROM_MALLOC,   FROM_CALLOC,         FROM_REALLOC,       FROM_REALLOCARRAY,
                                             FROM_MEMALIGN, FROM_POSIX_MEMALIGN, FROM_ALIGNED_ALLOC, FROM_VALLOC};
 static struct pile piles[THREADS];
+static size_t first_bytes[THREADS]; /* in the pile of each before its neighbour frees of it */
 static struct shelf shelves[THREADS];
 static pthread_barrier_t gate;
 static size_t largest_request;
@@ -107,6 +108,7 @@ static void *exhaust_and_recover(void *argument)
     struct dice dice = dice_new();
     pthread_barrier_wait(&gate);
     pile_up(&piles[number], entries[number], largest_request, &dice);
+    first_bytes[number] = piles[number].bytes;
     pthread_barrier_wait(&gate);
     pile_release(&piles[(number + 1) % THREADS], true); /* a neighbour's blocks, that is */
     pthread_barrier_wait(&gate);
@@ -131,13 +133,12 @@ static void exhaust_in_threads(size_t largest)
     CHECK_EQ(pthread_barrier_init(&gate, NULL, THREADS + 1), 0);
     for (size_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL, exhaust_and_recover, (void *)i), 0);
-    for (size_t phase = 0; phase < 5; phase++) {
+    for (size_t phase = 0; phase < 5; phase++)
         pthread_barrier_wait(&gate);
-        for (size_t i = 0; phase == 1 && i < THREADS; i++)
-            bytes += piles[i].bytes;
-    }
-    for (size_t i = 0; i < THREADS; i++)
+    for (size_t i = 0; i < THREADS; i++) {
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        bytes += first_bytes[i];
+    }
     test_note("%zu MiB were to be had beside eight stacks", bytes / MIB);
     CHECK(bytes > 64 * MIB);
 }

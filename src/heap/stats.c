@@ -23,18 +23,46 @@ void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t bloc
         heap_taps.misuse(&(struct heap_misuse){kind, (uintptr_t)address, block, bytes, in});
 }
 
+/* ---- What other threads may be writing -------------------------------------------------------------------------------------------- */
+
+/* A word of memory that is not ours, of whatever type. */
+typedef uint64_t __attribute__((may_alias)) any_word;
+
+/* The word at `object` as it is just now: old or new, never half of each. Its owner writes it without atomics, for the
+ * sake of its hot path. */
+__attribute__((no_sanitize("thread"))) static uint64_t glance(const void *object)
+{
+    return *(const volatile any_word *)object;
+}
+
+/* A copy of a line, whose words need not be of one moment. */
+static struct slab glance_line(const void *line)
+{
+    uint64_t words[sizeof(struct slab) / sizeof(uint64_t)];
+    struct slab copy;
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        words[i] = glance((const uint64_t *)line + i);
+    __builtin_memcpy(&copy, words, sizeof copy);
+    return copy;
+}
+
 /* ---- Other threads' lists, walked while they may change: every link is checked, every step counted ------------------------------- */
 
-__attribute__((no_sanitize("thread"))) static uint64_t list_length(const struct heap *heap, class_id class)
+static uint64_t list_length(const struct heap *heap, class_id class)
 {
-    const struct slab *const slab = *(struct slab *const volatile *)&heap->current[class.i];
-    const struct block *block = *(struct block *const volatile *)&heap->list[class.i];
+    const struct slab *const slab = (const struct slab *)glance(&heap->current[class.i]);
+    uintptr_t block = glance(&heap->list[class.i]);
     uint64_t length = 0;
 
     if (slab == NULL || line_kind(&slab->line) != GRANULE_SLAB)
         return 0;
-    while (block != NULL && length < class_table[class.i].capacity && slab_has_block(slab, (uintptr_t)block)) {
-        block = (const struct block *)(*(const volatile uint64_t *)&block->link ^ page_ground.link_secret);
+    const struct slab seen = glance_line(slab);
+    const uintptr_t start = slab_address(slab);
+
+    while (length < class_table[class.i].capacity && block - start < load_relaxed(&seen.carved) &&
+           slab_is_start(&seen, block - start)) {
+        block = glance(&((const struct block *)block)->link) ^ page_ground.link_secret;
         length++;
     }
     return length;
@@ -59,12 +87,13 @@ static void add_class(const struct sums *sums, uint8_t class, uint64_t handed, u
     sums->classes[class].carved += carved;
 }
 
-__attribute__((no_sanitize("thread"))) static void add_parcels(const struct heap *heap, const struct sums *sums)
+static void add_parcels(const struct heap *heap, const struct sums *sums)
 {
     for (int i = 0; i < HEAP_PARCELS; i++) {
-        const struct slab *const slab = heap->parcels[i].slab;
+        const struct slab *const slab = (const struct slab *)glance(&heap->parcels[i].slab);
+        const uint32_t count = (uint32_t)glance(&heap->parcels[i].count); /* the low half of the word */
         if (slab != NULL)
-            add_class(sums, slab->line.class, 0, -(uint64_t)heap->parcels[i].count, 0);
+            add_class(sums, glance_line(slab).line.class, 0, -(uint64_t)count, 0);
     }
 }
 
@@ -86,7 +115,7 @@ static void add_heap(struct heap *heap, void *context)
 
 static void add_slab(const struct slab *slab, const struct sums *sums)
 {
-    add_class(sums, slab->line.class, 0, (uint64_t)slab_used_by_any(slab) - heap_remote_count(slab),
+    add_class(sums, slab->line.class, 0, (uint64_t)slab_used(slab) - heap_remote_count(slab),
               load_relaxed(&slab->carved));
 }
 
@@ -102,16 +131,22 @@ static void add_large(const struct large *large, struct heap_stats *stats)
     }
 }
 
-__attribute__((no_sanitize("thread"))) static void add_lines(const struct sums *sums)
+static void add_lines(const struct sums *sums)
 {
     const uint32_t end = page_granule_end().i;
 
     for (granule_index index = {1}; index.i < end; index.i++) {
         const struct line *const line = page_line_at(index);
-        if (line_kind(line) == GRANULE_SLAB)
-            add_slab((const struct slab *)line, sums);
-        else if (line_kind(line) == GRANULE_LARGE)
-            add_large((const struct large *)line, sums->stats);
+        const enum granule_kind kind = line_kind(line);
+        if (kind != GRANULE_SLAB && kind != GRANULE_LARGE)
+            continue;
+        const struct slab seen = glance_line(line);
+        if (line_kind(line) != kind)
+            continue; /* it ended meanwhile, and the copy may hold anything */
+        if (kind == GRANULE_SLAB)
+            add_slab(&seen, sums);
+        else
+            add_large((const struct large *)(const void *)&seen, sums->stats);
     }
 }
 

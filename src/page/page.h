@@ -103,7 +103,8 @@ static inline void *page_address(granule_index index)
 /* One beyond the last granule of the heap range: 0 while there is none. */
 static inline granule_index page_granule_end(void)
 {
-    return (granule_index){(uint32_t)(load_relaxed(&page_ground.end16) >> (GRANULE_SHIFT - 4))};
+    /* acquire: whoever walks the table may have been handed nothing yet; pairs with the releases where it is set. */
+    return (granule_index){(uint32_t)(load_acquire(&page_ground.end16) >> (GRANULE_SHIFT - 4))};
 }
 
 /* First granule of the run that `index` lies in: the nearest line before it that is not NONE. For error paths: it
@@ -133,9 +134,9 @@ extern struct page_bounds page_bounds __attribute__((visibility("hidden")));
 /* Memory for the library's own records: see range.c. Grow a range at `range` to hold `bytes` bytes. */
 struct page_range {
     uintptr_t base;
-    size_t mapped; /* readable, writable, zero when new */
-    size_t limit;  /* it may not grow beyond */
-    bool reserved; /* the address space is ours already and only has to be opened up */
+    _Atomic size_t mapped; /* readable, writable, zero when new; statistics read it without the caller's lock */
+    size_t limit;          /* it may not grow beyond */
+    bool reserved;         /* the address space is ours already and only has to be opened up */
 };
 
 extern struct page_range page_heaps_range

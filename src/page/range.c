@@ -84,7 +84,7 @@ static bool grow_by(struct page_range *range, size_t step, int *error)
         *error = 0;
     if (*error != 0)
         return false;
-    range->mapped += step;
+    count_up(&range->mapped, step);
     return true;
 }
 
@@ -219,8 +219,8 @@ granule_count page_ground_grow(granule_count wanted, granule_count *hole)
             return (granule_count){0};
         step = step / 2 > least ? round_up(step / 2, GRANULE_BYTES) : least;
     }
-    /* release: the table's lines for the new ground are mapped; pairs with nothing more than the hand-over of a block.
-     */
+    /* release: the table's lines for the new ground are mapped; pairs with the acquire in page_granule_end(), and with
+     * the hand-over of a block. */
     store_release(&page_ground.end16, page_heap_range.mapped >> 4);
     return (granule_count){(uint32_t)(step >> GRANULE_SHIFT)};
 }

@@ -374,7 +374,8 @@ static bool open_ground(void)
         return false; /* not started: a signal handler interrupted the start itself */
     const uint32_t granules = (uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT);
 
-    store_relaxed(&page_ground.end16, page_heap_range.mapped >> 4);
+    /* release: publishes base and table; pairs with the acquire in page_granule_end(). */
+    store_release(&page_ground.end16, page_heap_range.mapped >> 4);
     line_set_kind(&run_at(NO_GRANULE)->line, GRANULE_HOLE);
     enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
     return true;
@@ -569,7 +570,8 @@ void page_stats_read(struct page_stats *stats)
     if (!os_lock_take(&run_lock))
         return;
     stats->mapped += page_heap_range.mapped - runs.holes;
-    stats->metadata += page_table_range.mapped + page_heaps_range.mapped;
+    /* relaxed: the heaps' range has another lock, and grows as it likes. */
+    stats->metadata += page_table_range.mapped + load_relaxed(&page_heaps_range.mapped);
     stats->dirty = runs.dirty + runs.purging;
     stats->purged = runs.purged;
     stats->purge_calls = runs.purge_calls;

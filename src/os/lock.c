@@ -83,7 +83,7 @@ void os_lock_drop(struct os_lock *lock)
 
 bool os_barrier_everywhere(void)
 {
-#if defined(__SANITIZE_THREAD__)
+#if UNDER_TSAN
     return false;
 #else
     if (os_call6(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0)

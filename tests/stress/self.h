@@ -27,12 +27,13 @@ static inline size_t self_status(const char *field)
     return strtoul(found + strlen(label), NULL, 10) * 1024;
 }
 
-/* Leave the test as skipped where resident sizes are not the heap's alone: the thread sanitizer writes a shadow of all
- * that is touched. Called when the work is done, before sizes are judged, so that the sanitizer sees the work. */
+/* Leave the test as skipped where resident sizes are not the heap's alone: a sanitizer keeps a shadow of what is
+ * touched and memory for each thread. Called when the work is done, before sizes are judged, so that the sanitizer sees
+ * it. */
 static inline void self_needs_true_sizes(void)
 {
-    if (TEST_UNDER_TSAN)
-        SKIP("the thread sanitizer's shadow is resident too");
+    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
+        SKIP("a sanitizer's shadow is resident too");
 }
 
 /* Let VmHWM begin anew from the present resident size. */

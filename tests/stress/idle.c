@@ -12,7 +12,7 @@
 
 #include "oracle.h"
 
-enum { THREADS = 8, BLOCKS = 30000, BYTES_EACH = 20 * MIB, TRIMMED_BYTES = 16 * MIB };
+enum { THREADS = 8, BLOCKS = 30000, BYTES_EACH = 20 * MIB, TRIMMED_BYTES = 20 * MIB };
 
 struct sleeper {
     void *blocks[BLOCKS];

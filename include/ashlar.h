@@ -136,8 +136,8 @@ ASHLAR_API void ashlar_heap_destroy(ashlar_heap *heap);
 
 /* ---- Purging ------------------------------------------------------------------------------------------------------ */
 
-/* Give free memory back to the kernel now: the whole process's free pages, and what the calling thread holds.
- * returns: bytes given back. */
+/* Give free memory back to the kernel now: the whole process's free pages, what the calling thread holds, and what
+ * others have freed in the heaps of threads that sleep. Not from a signal handler. returns: bytes given back. */
 ASHLAR_API size_t ashlar_purge(void);
 
 /* ---- Statistics ----------------------------------------------------------------------------------------------------- */

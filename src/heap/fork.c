@@ -26,7 +26,7 @@ void heap_fork_parent(void)
 
 static bool is_dead(const struct heap *heap)
 {
-    return load_relaxed(&heap->is_live) && !heap->is_shared && heap != heap_own();
+    return load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own();
 }
 
 /* Call `visit` for every slab. */
@@ -147,10 +147,10 @@ void heap_fork_child(void)
     page_fork_child();
     heap_orphan_fork_child();
     heap_threads_fork_child();
-    heap_visits_fork_child();
+    const bool no_visit = heap_visits_fork_child();
     heap_each(count_dead, &dead);
-    if (dead == 0)
-        return;
+    if (dead == 0 || !no_visit)
+        return; /* a fork from a handler in the middle of a visit: the dead keep what they had */
     heap_each(empty_hands, NULL);
     heap_each(forget_inbox, NULL);
     each_slab(renew_token);

@@ -131,7 +131,7 @@ static void free_own(struct heap *heap, struct slab *slab, struct block *block)
 
 static void free_remote(struct heap *heap, struct slab *slab, struct block *block)
 {
-    struct heap *const parcels = heap != NULL && !heap->is_shared ? heap : NULL;
+    struct heap *const parcels = heap != NULL && !load_relaxed(&heap->is_shared) ? heap : NULL;
 
     heap_send(parcels, slab, block);
     if (parcels != NULL) {
@@ -150,7 +150,9 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
     struct heap *const heap = heap_enter();
     const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_self;
 
-    if (block->key == slab_key(block))
+    if (line_kind(&slab->line) != GRANULE_SLAB) /* a visitor ended it while we waited: no block of it was live */
+        heap_report(MISUSE_UNALLOCATED, block, 0, 0, in);
+    else if (block->key == slab_key(block))
         heap_suspect(heap, slab, block, true, in);
     else if (!is_own)
         free_remote(heap, slab, block);

@@ -38,20 +38,20 @@ struct heap {
     _Atomic uint64_t handed[CLASS_COUNT];   /* blocks put on list[], minus those taken back from it unused */
     _Atomic uint64_t remote_frees;          /* blocks of other heaps that this thread freed */
     struct heap_parcel parcels[HEAP_PARCELS];
-    size_t parcel_bytes;       /* in all parcels */
-    uint32_t id;               /* position in the range of heaps, from 1 */
-    uint32_t visits;           /* slow paths, see heap_tick() */
-    uintptr_t thread;          /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
-    granule_index larges;      /* shared heaps: their large blocks */
-    bool is_shared;            /* used under `lock` by any thread */
-    _Atomic bool is_public;    /* a shared heap that the program asked for */
-    bool is_armed;             /* the thread's exit will be seen */
-    bool fork_holds;           /* fork's prepare took `lock`; guarded by it */
-    _Atomic bool is_live;      /* in use; guarded by the heaps' lock, read by statistics */
-    _Atomic bool is_busy;      /* its thread is inside a slow path: a signal handler, or a visitor, must keep out */
-    struct os_lock lock;       /* of a shared heap; of another for a visitor */
-    struct heap *next;         /* among the spare ones, or among the shared ones */
-    _Atomic bool has_suspects; /* until the heap ends: one is rare enough */
+    _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
+    uint32_t id;                 /* position in the range of heaps, from 1 */
+    uint32_t visits;             /* slow paths, see heap_tick() */
+    uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
+    granule_index larges;        /* shared heaps: their large blocks */
+    _Atomic bool is_shared;      /* used under `lock` by any thread */
+    _Atomic bool is_public;      /* a shared heap that the program asked for */
+    bool is_armed;               /* the thread's exit will be seen */
+    bool fork_holds;             /* fork's prepare took `lock`; guarded by it */
+    _Atomic bool is_live;        /* in use; guarded by the heaps' lock, read by statistics */
+    _Atomic bool is_busy;        /* its thread is inside a slow path: a signal handler, or a visitor, must keep out */
+    struct os_lock lock;         /* of a shared heap's users; of another heap's visitor */
+    struct heap *next;           /* among the spare ones, or among the shared ones */
+    _Atomic bool has_suspects;   /* until the heap ends: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS];  /* any thread; see suspect.c */
     _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
@@ -116,6 +116,7 @@ ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_
     block->key = slab_key(block);
     block->link = slab_link(slab->freed);
     slab->freed = block;
+    atomic_signal_fence(memory_order_seq_cst); /* the count comes last: see visit.c */
     if (likely(--slab->needed != 0))
         return HEAP_PUSHED;
     *slab_out = slab;

@@ -61,8 +61,8 @@ static void *run_alloc(struct heap *heap, const struct heap_request *request)
         __builtin_memset(block, 0, bytes);
     large->line.granules = (uint16_t)granules.n;
     large->bytes = bytes;
-    large->heap = heap->is_shared ? heap->id : 0;
-    if (heap->is_shared)
+    large->heap = load_relaxed(&heap->is_shared) ? heap->id : 0;
+    if (load_relaxed(&heap->is_shared))
         list_insert(heap, large);
     store_relaxed(&large->state, 1);
     line_set_kind(&large->line, GRANULE_LARGE);
@@ -74,7 +74,7 @@ static void *run_alloc(struct heap *heap, const struct heap_request *request)
 static void *mapping_alloc(const struct heap *heap, const struct heap_request *request)
 {
     const size_t bytes = usable_bytes(request->bytes);
-    void *const block = page_huge_take(bytes, request->alignment, heap->is_shared ? heap->id : 0);
+    void *const block = page_huge_take(bytes, request->alignment, load_relaxed(&heap->is_shared) ? heap->id : 0);
 
     if (block != NULL)
         heap_count_active(bytes);

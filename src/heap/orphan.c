@@ -74,7 +74,7 @@ bool heap_adopt_this(struct heap *heap, struct slab *slab)
 {
     if (!os_lock_take(&orphan_lock))
         return false;
-    const bool is_mine = heap_claim(heap, slab);
+    const bool is_mine = line_kind(&slab->line) == GRANULE_SLAB && heap_claim(heap, slab);
     if (is_mine)
         unlist(slab);
     os_lock_drop(&orphan_lock);
@@ -94,6 +94,8 @@ void heap_orphan_returned(struct slab *slab)
     }
     os_lock_drop(&orphan_lock);
 }
+
+bool heap_orphan_is_inside(void) { return os_lock_is_held(&orphan_lock); }
 
 void heap_orphan_fork_prepare(void) { orphan_fork_holds = os_lock_take(&orphan_lock); }
 

@@ -88,9 +88,13 @@ void heap_send_parcels(struct heap *heap);
 /* Take what others sent. thread: inside `heap`. */
 void heap_collect(struct heap *heap);
 
-/* The part of heap_collect() that can be done beside the owner's fast paths: slabs all of whose blocks have come home
- * end. thread: a visitor of `heap`. */
-void heap_collect_as_visitor(struct heap *heap);
+/* The part of heap_collect() that can be done beside the owner's fast paths. thread: a visitor, who holds the lock of
+ * `heap` all the time.
+ * Whether there is anything in the inbox or in parcels; to put the slabs of which all blocks have come home on the list
+ * `*settled`; to end them. */
+bool heap_has_mail(const struct heap *heap);
+void heap_sort_mail(struct heap *heap, granule_index *settled);
+void heap_collect_settled(granule_index settled);
 
 /* As heap_collect(), and nothing more will be accepted until heap_inbox_open(). The heap's slabs are orphans already.
  */
@@ -127,6 +131,9 @@ bool heap_adopt_this(struct heap *heap, struct slab *slab);
  * by now. */
 void heap_orphan_returned(struct slab *slab);
 
+/* Whether the calling thread holds the orphans' lock: a signal handler interrupted it. */
+bool heap_orphan_is_inside(void);
+
 void heap_orphan_fork_prepare(void);
 void heap_orphan_fork_parent(void);
 void heap_orphan_fork_child(void);
@@ -135,7 +142,9 @@ void heap_orphan_fork_child(void);
 
 void heap_visits_fork_prepare(void);
 void heap_visits_fork_parent(void);
-void heap_visits_fork_child(void);
+
+/* returns: whether no visit was under way. */
+bool heap_visits_fork_child(void);
 
 /* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */
 

@@ -24,8 +24,9 @@ uint32_t heap_remote_count(const struct slab *slab) { return remote_unpack(load_
 
 void heap_own_fresh(struct heap *heap, struct slab *slab)
 {
-    store_relaxed(&slab->remote, remote_pack((struct remote){.owner = heap->id, .direct = heap->is_shared}));
-    store_relaxed(&slab->line.owner, heap->is_shared ? LINE_NOBODY : heap_self_of(heap));
+    store_relaxed(&slab->remote,
+                  remote_pack((struct remote){.owner = heap->id, .direct = load_relaxed(&heap->is_shared)}));
+    store_relaxed(&slab->line.owner, load_relaxed(&heap->is_shared) ? LINE_NOBODY : heap_self_of(heap));
 }
 
 /* ---- Inboxes ---------------------------------------------------------------------------------------------------------------------- */
@@ -113,13 +114,13 @@ static void send_parcel(struct heap *heap, struct heap_parcel *parcel)
     if (sent.slab == NULL)
         return;
     parcel->slab = NULL;
-    heap->parcel_bytes -= (size_t)sent.count * sent.slab->block_bytes;
+    count_up(&heap->parcel_bytes, -((size_t)sent.count * sent.slab->block_bytes));
     publish(&sent);
 }
 
 void heap_send_parcels(struct heap *heap)
 {
-    if (heap->parcel_bytes == 0)
+    if (load_relaxed(&heap->parcel_bytes) == 0)
         return;
     for (int i = 0; i < HEAP_PARCELS; i++)
         send_parcel(heap, &heap->parcels[i]);
@@ -144,8 +145,8 @@ void heap_send(struct heap *heap, struct slab *slab, struct block *block)
     block->link = slab_link(parcel->first);
     parcel->first = block;
     parcel->count++;
-    heap->parcel_bytes += slab->block_bytes;
-    if (heap->parcel_bytes > PARCEL_BYTES_MAX)
+    count_up(&heap->parcel_bytes, slab->block_bytes);
+    if (load_relaxed(&heap->parcel_bytes) > PARCEL_BYTES_MAX)
         heap_send_parcels(heap);
 }
 
@@ -167,7 +168,7 @@ static void splice_home(struct slab *slab, struct remote remote)
 /* Take the blocks of one slab from the inbox, and give up its token. */
 static void collect(struct heap *heap, struct slab *slab)
 {
-    const uint64_t empty = remote_pack((struct remote){.owner = heap->id, .direct = heap->is_shared});
+    const uint64_t empty = remote_pack((struct remote){.owner = heap->id, .direct = load_relaxed(&heap->is_shared)});
     uint64_t word = load_relaxed(&slab->remote);
 
     do {
@@ -197,20 +198,26 @@ void heap_collect(struct heap *heap)
     heap_suspects_settle(heap);
 }
 
-/* Whether a visitor of `heap` may take the blocks that wait in `slab`. If all used blocks have come home, the program
- * has none, and the owner, outside its slow paths, nothing to do with the slab; and so it stays. */
+bool heap_has_mail(const struct heap *heap)
+{
+    const uint64_t index = load_relaxed(&heap->inbox);
+
+    return (index != 0 && index != INBOX_CLOSED) || load_relaxed(&heap->parcel_bytes) != 0;
+}
+
+/* Whether all used blocks of `slab` have come home, so that the program has none, and the owner `heap`, outside its
+ * slow paths, nothing to do with it; and so it stays. */
 static bool is_left_alone(const struct heap *heap, const struct slab *slab)
 {
     /* acquire: pairs with the release in publish(). The count of used blocks goes down meanwhile, and is never below
      * this one: equal once is equal for good. */
     const struct remote remote = remote_unpack(load_acquire(&slab->remote));
 
-    return remote.owner != heap->id ||
-           (remote.count == slab_used_by_any(slab) && heap->current[slab->line.class] != slab &&
-            os_barrier_everywhere()); /* what the owner's fast path wrote there last is done */
+    return remote.owner == heap->id && remote.count == slab_used_by_any(slab) &&
+           heap->current[slab->line.class] != slab;
 }
 
-void heap_collect_as_visitor(struct heap *heap)
+void heap_sort_mail(struct heap *heap, granule_index *settled)
 {
     uint64_t index = load_relaxed(&heap->inbox);
 
@@ -223,10 +230,21 @@ void heap_collect_as_visitor(struct heap *heap)
     while (index != 0) {
         struct slab *const slab = slab_at((granule_index){(uint32_t)index});
         index = slab->inbox_next.i;
-        if (is_left_alone(heap, slab))
-            collect(heap, slab);
-        else
-            deliver(slab); /* back into the inbox */
+        if (is_left_alone(heap, slab)) {
+            slab->inbox_next = *settled;
+            *settled = page_index_of(slab);
+        } else {
+            deliver(slab); /* back into the inbox, or to whoever owns it now */
+        }
+    }
+}
+
+void heap_collect_settled(granule_index settled)
+{
+    while (settled.i != 0) {
+        struct slab *const slab = slab_at(settled);
+        settled = slab->inbox_next;
+        collect(heap_at(heap_owner_of(slab)), slab);
     }
 }
 

@@ -87,7 +87,7 @@ struct slab *heap_slab_next(struct heap *heap, class_id class)
         queue_remove(queue, slab);
         return slab;
     }
-    struct slab *const orphan = heap->is_shared ? NULL : heap_adopt(heap, class);
+    struct slab *const orphan = load_relaxed(&heap->is_shared) ? NULL : heap_adopt(heap, class);
 
     return orphan != NULL ? orphan : fresh_slab(heap, class);
 }

@@ -44,7 +44,7 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, boo
 
     if (mine != NULL && heap_owner_of(slab) == mine->id) {
         proved = is_free(mine, slab, block) || came_home(mine, slab, block);
-    } else if (mine != NULL && !mine->is_shared && heap_adopt_this(mine, slab)) {
+    } else if (mine != NULL && !load_relaxed(&mine->is_shared) && heap_adopt_this(mine, slab)) {
         proved = is_free(mine, slab, block);
         heap_slab_join(mine, slab);
     }

@@ -77,7 +77,7 @@ static struct heap *pick_heap(bool is_shared)
         heap = new_heap();
     if (heap == NULL)
         return NULL;
-    heap->is_shared = is_shared;
+    store_relaxed(&heap->is_shared, is_shared);
     heap->next = is_shared ? heaps.shared : NULL;
     if (is_shared)
         heaps.shared = heap;
@@ -134,9 +134,10 @@ static void give_heap(struct heap *heap)
     if (!os_lock_take(&heaps_lock))
         return; /* interrupted inside: the heap is lost, it is empty */
     heap_suspects_forget(heap);
-    if (heap->is_shared)
+    if (load_relaxed(&heap->is_shared))
         unlist_shared(heap);
-    heap->is_shared = heap->is_armed = false;
+    store_relaxed(&heap->is_shared, false);
+    heap->is_armed = false;
     heap->thread = 0;
     store_relaxed(&heap->is_public, false);
     store_relaxed(&heap->is_live, false);
@@ -160,14 +161,14 @@ bool heap_enter_own(struct heap *heap)
 {
     while (!load_relaxed(&heap->is_busy)) {
         store_relaxed(&heap->is_busy, true);
-        /* For a handler on this thread; and a visitor's barrier, which comes between its taking the lock and its
-         * looking at is_busy, makes a full one of this: one of the two sees the other. */
+        /* For a handler on this thread. For a visitor: it waits for all stores between its taking the lock and its
+         * looking at is_busy, so one of the two sees the other. */
         atomic_signal_fence(memory_order_seq_cst);
-        if (likely(os_lock_is_free(&heap->lock)))
+        if (likely(os_lock_is_free(&heap->lock)) || os_lock_is_held(&heap->lock)) /* held: we interrupt our own wait */
             return true;
         store_release(&heap->is_busy, false);
-        (void)os_lock_take(&heap->lock); /* wait */
-        os_lock_drop(&heap->lock);
+        if (os_lock_take(&heap->lock)) /* wait */
+            os_lock_drop(&heap->lock);
     }
     return false;
 }
@@ -214,7 +215,7 @@ struct heap *heap_enter(void)
 void heap_leave(struct heap *heap)
 {
     atomic_signal_fence(memory_order_seq_cst);
-    if (heap->is_shared)
+    if (load_relaxed(&heap->is_shared))
         os_lock_drop(&heap->lock);
     else
         store_release(&heap->is_busy, false); /* what was done is seen by the next visitor */
@@ -370,7 +371,7 @@ static void bury(struct heap *heap)
         heap->partial[class.i] = (struct heap_queue){NO_GRANULE, NO_GRANULE};
         heap->full[class.i] = NO_GRANULE;
     }
-    heap->parcel_bytes = 0;
+    store_relaxed(&heap->parcel_bytes, 0);
     store_relaxed(&heap->is_busy, false);
     os_lock_reset(&heap->lock); /* its thread may have been waiting for a visitor */
     give_heap(heap);

@@ -3,45 +3,101 @@
  *   owner                                     visitor
  *   -----------------------------------       ------------------------------------------------
  *   is_busy = true                            take the heap's lock
- *   (no barrier: compiler only)               barrier in every thread of the process
+ *   (no barrier: compiler only)               wait until all stores are seen
  *   lock taken? out again, and wait           is_busy? out again: the owner is awake
  *   ... slow path ...                         ... parcels, inbox ...
  *   is_busy = false                           drop the lock
  *
  * So the owner pays a load for what hardly ever happens. Its fast paths do not ask at all: a visitor touches nothing
- * that they touch, neither lists nor current slabs nor a slab of which the program holds a block. What it can do is
- * send the parcels, and end slabs all of whose blocks other threads have freed.
+ * that they touch, neither lists nor current slabs nor a slab of which the program holds a block. (The count of used
+ * blocks is the last thing that a fast path writes in a slab.) What it can do is send the parcels, and end slabs all of
+ * whose blocks other threads have freed. All heaps are visited together, for one wait. Shared heaps are not: whoever
+ * uses one next looks into its inbox.
  *
- * Order of locks: visits, a heap's, orphans, the page floor's.
- * source: asymmetric Dekker by membarrier(2); Dice, Huang, Yang, "Asymmetric Dekker Synchronization", 2001.
- * docs/design/010. */
+ * Order of locks: visits, heaps' own (never waited for: a handler may be waiting for another of them), orphans, the
+ * page floor's. docs/design/010. */
 #include "heap/own.h"
 
 static struct os_lock visit_lock;
 static bool visit_fork_holds; /* guarded by visit_lock */
 
-static void look_after(struct heap *heap, void *context)
+/* What one round of visits does; guarded by visit_lock. */
+struct round {
+    uint32_t heaps;        /* locked */
+    granule_index settled; /* slabs taken out of inboxes to end, linked by inbox_next */
+};
+
+static void lock_if_worth_a_visit(struct heap *heap, void *context)
+{
+    struct round *const round = context;
+
+    if (load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own() && heap_has_mail(heap) &&
+        os_lock_try(&heap->lock))
+        round->heaps++;
+}
+
+/* Whether `heap` is locked by this round, and its owner is not inside; then it stays outside. */
+static bool is_ours(const struct heap *heap)
+{
+    /* acquire: pairs with the release in heap_leave(). */
+    return os_lock_is_held(&heap->lock) && !load_acquire(&heap->is_busy);
+}
+
+static void send_parcels(struct heap *heap, void *context)
 {
     (void)context;
-    if (!load_relaxed(&heap->is_live) || heap == heap_own() || !os_lock_take(&heap->lock))
-        return;
-    /* acquire: pairs with the release in heap_leave(). */
-    if (os_barrier_everywhere() && !load_acquire(&heap->is_busy)) {
+    if (is_ours(heap))
         heap_send_parcels(heap);
-        heap_collect_as_visitor(heap);
+}
+
+static void sort_mail(struct heap *heap, void *context)
+{
+    struct round *const round = context;
+
+    if (is_ours(heap))
+        heap_sort_mail(heap, &round->settled);
+}
+
+static void unlock(struct heap *heap, void *context)
+{
+    (void)context;
+    if (os_lock_is_held(&heap->lock))
+        os_lock_drop(&heap->lock);
+}
+
+static void visit_all(void)
+{
+    struct round round = {0};
+
+    heap_each(lock_if_worth_a_visit, &round);
+    if (round.heaps == 0)
+        return;
+    if (os_wait_for_stores()) {
+        heap_each(send_parcels, NULL);
+        heap_each(sort_mail, &round);
     }
-    os_lock_drop(&heap->lock);
+    if (round.settled.i != 0) {
+        (void)os_wait_for_stores(); /* for what owners' fast paths wrote last in these slabs */
+        heap_collect_settled(round.settled);
+    }
+    heap_each(unlock, NULL);
 }
 
 void heap_visit_all(void)
 {
-    if (!os_lock_take(&visit_lock))
-        return; /* a signal handler interrupted a visit of this very thread */
-    heap_each(look_after, NULL);
+    if (!os_lock_try(&visit_lock))
+        return; /* somebody is visiting already */
+    visit_all();
     os_lock_drop(&visit_lock);
 }
 
-void heap_visits_fork_prepare(void) { visit_fork_holds = os_lock_take(&visit_lock); }
+/* A fork from a handler that interrupted a visit, or holds what the visitor may be waiting for, cannot wait for its
+ * end. */
+void heap_visits_fork_prepare(void)
+{
+    visit_fork_holds =
+        page_is_inside() || heap_orphan_is_inside() ? os_lock_try(&visit_lock) : os_lock_take(&visit_lock);
+}
 
 void heap_visits_fork_parent(void)
 {
@@ -49,8 +105,14 @@ void heap_visits_fork_parent(void)
         os_lock_drop(&visit_lock);
 }
 
-void heap_visits_fork_child(void)
+bool heap_visits_fork_child(void)
 {
-    if (visit_fork_holds)
+    const bool no_visit = visit_fork_holds;
+    struct heap *const own = heap_own();
+
+    if (own != NULL && !os_lock_is_held(&own->lock))
+        os_lock_reset(&own->lock); /* its visitor is gone */
+    if (no_visit || !os_lock_is_held(&visit_lock))
         os_lock_reset(&visit_lock);
+    return no_visit;
 }

@@ -7,9 +7,10 @@
  * may be the thread that the spinner keeps from running. */
 #include "os/os.h"
 
+#include <errno.h>
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 enum { SPINS = 40 };
 
@@ -81,19 +82,33 @@ void os_lock_drop(struct os_lock *lock)
         futex(lock, FUTEX_WAKE, 1);
 }
 
-bool os_barrier_everywhere(void)
+bool os_lock_try(struct os_lock *lock) { return load_relaxed(&lock->word) == 0 && try_take(lock, os_thread_pointer()); }
+
+/* returns: 0 when the time is over, or an errno value: EINTR. */
+static int sleep_for(long nanoseconds)
 {
-#if UNDER_TSAN
-    return false;
-#else
-    if (os_call6(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0)
-        return true;
-    /* The process has not announced it yet; a fork child has its parent's announcement. */
-    return os_call6(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0 &&
-           os_call6(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0;
-#endif
+    static const uint32_t nothing;
+    const struct timespec time = {0, nanoseconds};
+    const long error = os_call6(SYS_futex, (long)&nothing, FUTEX_WAIT_PRIVATE, 0, (long)&time, 0, 0);
+
+    return error == -ETIMEDOUT ? 0 : (int)-error;
 }
 
-void os_yield(void) { (void)os_call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }
+bool os_wait_for_stores(void)
+{
+    enum { NANOSECONDS = 2000000, ATTEMPTS = 100 };
+    bool is_over = false;
+
+    for (int i = 0; i < ATTEMPTS && !is_over; i++)
+        is_over = sleep_for(NANOSECONDS) == 0;
+    return is_over && !UNDER_TSAN;
+}
+
+void os_yield(void)
+{
+    enum { NANOSECONDS = 50000 };
+
+    (void)sleep_for(NANOSECONDS);
+}
 
 void os_lock_reset(struct os_lock *lock) { store_release(&lock->word, 0); }

@@ -81,13 +81,19 @@ bool os_lock_is_held(const struct os_lock *lock);
 /* Whether anybody holds `lock`. acquire: if not, what its last holder did is seen. */
 static inline bool os_lock_is_free(const struct os_lock *lock) { return load_acquire(&lock->word) == 0; }
 
-/* Every other running thread of the process passes a full memory barrier before this returns (membarrier(2), private
- * expedited): so a thread on a hot path needs none to be seen here. returns: false when the kernel offers none, and
- * under the thread sanitizer, which does not know it. */
-bool os_barrier_everywhere(void);
+/* Wait for two milliseconds, asleep: by then every store that another thread has executed is seen by all, and every
+ * load that saw an older value has been executed before. Processors drain their store buffers within microseconds, and
+ * whenever a thread leaves them. source: Morrison, Afek, "Temporally Bounding TSO for Fence-Free Asymmetric
+ * Synchronization", ASPLOS 2015. Not membarrier(2): in a program that has forbidden itself such calls it is the last.
+ * returns: false when it cannot be had: signals keep coming, or the thread sanitizer looks on, which does not know
+ * this. */
+bool os_wait_for_stores(void);
 
-/* Let another thread run, if one is ready to (sched_yield(2)). */
+/* Let another thread run: sleep for a moment. */
 void os_yield(void);
+
+/* Take `lock` if nobody holds it. */
+bool os_lock_try(struct os_lock *lock);
 
 /* Make `lock` free whoever held it. thread: the only one, in a fork child. */
 void os_lock_reset(struct os_lock *lock);

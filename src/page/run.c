@@ -20,6 +20,12 @@ enum run_state { CLEAN, DIRTY };
 #define PURGE_VISIT_MIN ((size_t)1 << 20)
 #define PURGE_VISIT_MAX ((size_t)16 << 20)
 
+/* Rounds in which a request waits for other threads' purges: milliseconds. */
+enum { PATIENCE = 100 };
+
+/* How long nothing is purged after the kernel has refused, but what a limit demands. */
+enum { DISCOURAGED_MS = 500 };
+
 /* What the bound on dirty ground allows: docs/design/009. */
 #define DIRTY_SHARE 8 /* of the live bytes */
 #define REUSE_SHARE 4 /* of the most that was live lately: no more of it is kept for its return */
@@ -213,11 +219,7 @@ static size_t purge_oldest(size_t most, size_t *purged)
     return bytes;
 }
 
-/* After a refusal nothing more is tried for a while but what a limit demands. */
-static bool is_discouraged(void)
-{
-    return runs.was_refused && runs.now_ms - runs.refused_ms < load_relaxed(&page_bounds.purge_delay_ms);
-}
+static bool is_discouraged(void) { return runs.was_refused && runs.now_ms - runs.refused_ms < DISCOURAGED_MS; }
 
 static void count_committed(size_t bytes)
 {
@@ -292,7 +294,7 @@ static void purge_excess(void)
 {
     const size_t bound = dirty_bound();
 
-    if (runs.dirty > bound && !is_discouraged())
+    if (runs.dirty > bound && (bound == 0 || !is_discouraged()))
         (void)purge_bytes(runs.dirty - bound + PURGE_VISIT_MIN);
 }
 
@@ -320,16 +322,33 @@ size_t page_purge_all(void)
 
 /* ---- Limits ---------------------------------------------------------------------------------------------------------------- */
 
-/* Whether `bytes` more fit under the hard limit, after purging what is in the way. */
+/* Let others go on, those who purge above all. */
+static void step_aside(void)
+{
+    os_lock_drop(&run_lock);
+    os_yield();
+    (void)os_lock_take(&run_lock);
+}
+
+/* Whether `bytes` more fit under the hard limit, after purging what is in the way, and waiting a while for what others
+ * are purging. May drop the lock in between; what it returns is true now. */
 static bool make_room(size_t bytes)
 {
     const size_t hard = load_relaxed(&page_bounds.hard_limit);
 
-    if (runs.committed > hard || bytes > hard - runs.committed)
-        return false;
-    if (runs.dirty > hard - runs.committed - bytes)
-        (void)purge_bytes(runs.dirty - (hard - runs.committed - bytes));
-    return runs.dirty <= hard - runs.committed - bytes;
+    for (int i = 0; i < PATIENCE; i++) {
+        if (runs.committed > hard || bytes > hard - runs.committed)
+            return false;
+        const size_t room = hard - runs.committed - bytes;
+        const size_t taken = runs.dirty + runs.purging;
+        if (taken <= room)
+            return true;
+        if (runs.dirty == 0)
+            step_aside();
+        else if (purge_bytes(taken - room) == 0)
+            return false; /* the kernel refuses */
+    }
+    return false;
 }
 
 bool page_commit(size_t bytes)
@@ -412,19 +431,18 @@ static bool grow(granule_count count)
 
 /* The last resort: a clean run of at least `count` granules when all is purged, which joins dirty runs with clean ones,
  * and when other threads have brought back what they are purging. Many may be here at once: patience, not for ever. */
-static granule_index find_by_purging(granule_count count)
+static granule_index find_by_purging(granule_count count, granule_count wanted)
 {
-    enum { ATTEMPTS = 100 };
     granule_index found = NO_GRANULE;
 
-    for (int i = 0; i < ATTEMPTS; i++) {
+    for (int i = 0; i < PATIENCE; i++) {
         const bool any = purge_bytes(runs.dirty) > 0;
+        if (!make_room(granule_bytes(wanted)))
+            break;
         found = tree_fit(runs.trees[CLEAN], count);
         if (found.i != 0 || (!any && runs.purging == 0))
             break;
-        os_lock_drop(&run_lock);
-        os_yield();
-        (void)os_lock_take(&run_lock);
+        step_aside();
     }
     return found;
 }
@@ -442,7 +460,7 @@ static granule_index find(granule_count count, granule_count wanted)
     found = tree_fit(runs.trees[CLEAN], count);
     if (found.i == 0 && (grow(count) || (page_huge_release_kept() && grow(count))))
         found = tree_fit(runs.trees[CLEAN], count);
-    return found.i != 0 ? found : find_by_purging(count);
+    return found.i != 0 ? found : find_by_purging(count, wanted);
 }
 
 /* Cut `count` granules at a multiple of `alignment` out of the free run at `found`; what is left of it stays free. */

@@ -21,6 +21,7 @@
  *   -DNO_RETURN  what lies in the inbox of a heap that ends stays there
  *   -DNO_CHECK   the last block home ends no orphan
  *   -DNO_BUSY    a visitor does not look whether the owner is inside a slow path
+ *   -DNO_ORDER   the owner counts a block that it frees before it has put it on the list
  *   -DNO_COUNT   a visitor ends a slab of which the program has blocks */
 #ifndef BLOCKS
 #define BLOCKS 2
@@ -411,7 +412,14 @@ inline free_one()
     pick(HELD, SENDING);
     if
     :: mine != 0 && owns[me] ->
-        atomic { place[mine] = FREE; used--; mine = 0 } /* the fast path asks nobody */
+        /* The fast path asks nobody; the count is the last that it writes. */
+#ifdef NO_ORDER
+        used--;
+        atomic { place[mine] = FREE; mine = 0 }
+#else
+        place[mine] = FREE;
+        atomic { used--; mine = 0 }
+#endif
         if
         :: used == 0 -> enter(); keep_or_end(); leave()
         :: else

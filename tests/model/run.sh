@@ -31,7 +31,7 @@ if ! command -v spin >/dev/null || ! command -v cc >/dev/null; then
     skip "the ways of remote blocks are safe" "spin is not installed (Debian's package spin)"
     exit
 fi
-plan 10
+plan 11
 check "no block is lost, none comes home twice, no slab ends too early, every token is delivered" is_safe whole
 check "without the lock a slab is ended by an old count of its blocks" is_unsafe no_lock -DNO_LOCK
 check "an orphan that ends after the lock was dropped ends twice" is_unsafe no_hold -DNO_HOLD
@@ -42,3 +42,4 @@ check "blocks that stay in a closed inbox are lost" is_unsafe no_return -DNO_RET
 check "an orphan that nobody looks at never ends" is_unsafe no_check -DNO_CHECK
 check "a visitor who does not look whether the owner is inside ends a slab in its hands" is_unsafe no_busy -DNO_BUSY
 check "a visitor who does not count ends a slab in use" is_unsafe no_count -DNO_COUNT
+check "an owner who counts too early has its slab ended under its hands" is_unsafe no_order -DNO_ORDER

@@ -27,7 +27,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether a sanitizer shares the process. gcc and clang say so in different ways. */
+/* Whether a sanitizer shares the process. gcc and clang say so in different ways.
+ * The thread sanitizer ends a thread before its last round of destructors, holds signals back until the next call that
+ * it knows, and does not bear a main thread that leaves by pthread_exit(). */
 #if defined(__SANITIZE_ADDRESS__)
 #define TEST_UNDER_ASAN 1
 #elif defined(__SANITIZE_THREAD__)

@@ -27,20 +27,6 @@ enum {
     LEAST_ALIGNMENT = 16,
 };
 
-/* The thread sanitizer ends a thread before its last round of destructors, holds signals back until the next call that
- * it knows, and does not bear a main thread that leaves by pthread_exit(). */
-#if defined(__SANITIZE_THREAD__)
-enum { UNDER_THREAD_SANITIZER = 1 };
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-enum { UNDER_THREAD_SANITIZER = 1 };
-#else
-enum { UNDER_THREAD_SANITIZER = 0 };
-#endif
-#else
-enum { UNDER_THREAD_SANITIZER = 0 };
-#endif
-
 #define VIOLATION(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
 /* ---- Random numbers, one die for each thread -------------------------------------------------------------------------- */

@@ -82,7 +82,7 @@ static void run_timer(long microseconds)
 
 static void operate_under_timer(size_t largest, size_t live_limit, bool stays_in_handler, int forks)
 {
-    if (UNDER_THREAD_SANITIZER)
+    if (TEST_UNDER_TSAN)
         SKIP("the thread sanitizer holds signals back until the next call that it knows");
     struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
     CHECK_EQ(sigaction(SIGPROF, &action, NULL), 0);

@@ -711,6 +711,9 @@ TEST(a_fork_child_leaves_a_parcel_alone_that_was_being_packed)
 {
     begin();
     entangle();
+    send_parcels(BOB);
+    for (size_t bytes = 16; bytes < 5000; bytes *= 3) /* six slabs, so two parcels at least */
+        free_as(BOB, get_as(CAT, bytes));
     struct heap *const heap = heap_of(BOB);
     int slot = 0;
     while (heap->parcels[slot].slab == NULL)

@@ -26,7 +26,8 @@ void heap_fork_parent(void)
 
 static bool is_dead(const struct heap *heap)
 {
-    return load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own();
+    return load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own() &&
+           heap->thread != os_thread_pointer(); /* this thread's, which a handler interrupted at its birth or end */
 }
 
 /* Call `visit` for every slab. */

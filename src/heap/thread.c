@@ -167,6 +167,8 @@ bool heap_enter_own(struct heap *heap)
         if (likely(os_lock_is_free(&heap->lock)) || os_lock_is_held(&heap->lock)) /* held: we interrupt our own wait */
             return true;
         store_release(&heap->is_busy, false);
+        if (page_is_inside() || heap_orphan_is_inside())
+            return false;              /* the visitor may be waiting for what the code that we interrupted holds */
         if (os_lock_take(&heap->lock)) /* wait */
             os_lock_drop(&heap->lock);
     }
@@ -197,8 +199,7 @@ static struct heap *begin(void)
     become(heap);
     if (heap_taps.thread_began != NULL)
         heap_taps.thread_began(); /* may allocate: the heap is ready */
-    (void)heap_enter_own(heap);
-    return heap;
+    return heap_enter_own(heap) ? heap : NULL;
 }
 
 struct heap *heap_enter(void)

@@ -96,7 +96,7 @@ static int sleep_for(long nanoseconds)
 
 bool os_wait_for_stores(void)
 {
-    enum { NANOSECONDS = 2000000, ATTEMPTS = 100 };
+    enum { NANOSECONDS = 2000000, ATTEMPTS = 5 };
     bool is_over = false;
 
     for (int i = 0; i < ATTEMPTS && !is_over; i++)

@@ -197,7 +197,7 @@ static size_t purge_oldest(size_t most, size_t *purged)
 {
     if (runs.oldest.i == 0)
         return 0;
-    const granule_index first = detach_oldest(most);
+    const granule_index first = detach_oldest(most < PURGE_VISIT_MAX ? most : PURGE_VISIT_MAX); /* others wait for it */
     const size_t bytes = granule_bytes(run_at(first)->length);
     const bool learn = !runs.was_tried;
     bool keeps_content = false;

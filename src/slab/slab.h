@@ -114,7 +114,9 @@ static inline uint32_t slab_carved_blocks(const struct slab *slab)
  * The owner writes both words without atomics, for the sake of its hot path. */
 __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(const struct slab *slab)
 {
-    return *(const volatile uint32_t *)&slab->needed + *(const volatile uint16_t *)&slab->line.slack;
+    const uint32_t slack = *(const volatile uint16_t *)&slab->line.slack; /* first: what leaves it goes to needed */
+
+    return slack + *(const volatile uint32_t *)&slab->needed;
 }
 
 static inline class_id slab_class(const struct slab *slab) { return (class_id){slab->line.class}; }

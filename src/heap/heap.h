@@ -46,6 +46,7 @@ struct heap {
     _Atomic bool is_shared;      /* used under `lock` by any thread */
     _Atomic bool is_public;      /* a shared heap that the program asked for */
     bool is_armed;               /* the thread's exit will be seen */
+    bool is_visited;             /* its lock is held by the round of visits that is on; guarded by the visits' lock */
     bool fork_holds;             /* fork's prepare took `lock`; guarded by it */
     _Atomic bool is_live;        /* in use; guarded by the heaps' lock, read by statistics */
     _Atomic bool is_busy;        /* its thread is inside a slow path: a signal handler, or a visitor, must keep out */

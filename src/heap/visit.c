@@ -32,15 +32,17 @@ static void lock_if_worth_a_visit(struct heap *heap, void *context)
     struct round *const round = context;
 
     if (load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own() && heap_has_mail(heap) &&
-        os_lock_try(&heap->lock))
+        os_lock_try(&heap->lock)) {
+        heap->is_visited = true;
         round->heaps++;
+    }
 }
 
 /* Whether `heap` is locked by this round, and its owner is not inside; then it stays outside. */
 static bool is_ours(const struct heap *heap)
 {
     /* acquire: pairs with the release in heap_leave(). */
-    return os_lock_is_held(&heap->lock) && !load_acquire(&heap->is_busy);
+    return heap->is_visited && !load_acquire(&heap->is_busy);
 }
 
 static void send_parcels(struct heap *heap, void *context)
@@ -61,8 +63,10 @@ static void sort_mail(struct heap *heap, void *context)
 static void unlock(struct heap *heap, void *context)
 {
     (void)context;
-    if (os_lock_is_held(&heap->lock))
-        os_lock_drop(&heap->lock);
+    if (!heap->is_visited)
+        return;
+    heap->is_visited = false;
+    os_lock_drop(&heap->lock);
 }
 
 static void visit_all(void)
@@ -105,14 +109,23 @@ void heap_visits_fork_parent(void)
         os_lock_drop(&visit_lock);
 }
 
+/* The visitor of `heap` was another thread. */
+static void forget_visit(struct heap *heap, void *context)
+{
+    (void)context;
+    if (!heap->is_visited)
+        return;
+    heap->is_visited = false;
+    os_lock_reset(&heap->lock);
+}
+
 bool heap_visits_fork_child(void)
 {
     const bool no_visit = visit_fork_holds;
-    struct heap *const own = heap_own();
 
-    if (own != NULL && !os_lock_is_held(&own->lock))
-        os_lock_reset(&own->lock); /* its visitor is gone */
-    if (no_visit || !os_lock_is_held(&visit_lock))
-        os_lock_reset(&visit_lock);
+    if (!no_visit && os_lock_is_held(&visit_lock))
+        return false; /* our own: it goes on when the handler returns */
+    heap_each(forget_visit, NULL);
+    os_lock_reset(&visit_lock);
     return no_visit;
 }

@@ -124,7 +124,7 @@ bool page_open(void);
 /* Bounds, in bytes; set from the options, changed at any time. */
 struct page_bounds {
     _Atomic uint64_t purge_delay_ms; /* free runs idle for longer go back to the kernel */
-    _Atomic size_t dirty_floor;      /* free ground kept at most: the larger of this and an eighth of the live bytes */
+    _Atomic size_t dirty_floor;      /* free ground kept at least: see dirty_bound() in run.c */
     _Atomic size_t soft_limit;       /* above it, free ground is given back at once */
     _Atomic size_t hard_limit;       /* above it, memory is refused */
 };
@@ -160,7 +160,8 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
 
 /* ---- Purging ------------------------------------------------------------------------------------------------------------------ */
 
-/* Give back to the kernel what has been free for too long, or is too much, at most a MiB or so a visit. */
+/* Give back to the kernel what has been free for too long, an eighth of what is dirty a visit (1 to 16 MiB), and all that
+ * is too much. */
 void page_purge_due(uint64_t now_ms);
 
 /* Give back every free run now. returns: bytes given back. */

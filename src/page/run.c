@@ -20,7 +20,7 @@ enum run_state { CLEAN, DIRTY };
 #define PURGE_VISIT_MIN ((size_t)1 << 20)
 #define PURGE_VISIT_MAX ((size_t)16 << 20)
 
-/* Rounds in which a request waits for other threads' purges: milliseconds. */
+/* Rounds in which a request waits for other threads' purges, os_yield() long each: some milliseconds in all. */
 enum { PATIENCE = 100 };
 
 /* How long nothing is purged after the kernel has refused, but what a limit demands. */
@@ -277,6 +277,8 @@ static size_t purge_bytes(size_t bytes)
     return purged;
 }
 
+/* Of what has been dirty for the delay, an eighth of all that is dirty: so much is gone in a second, however much it
+ * was. */
 static void purge_aged(void)
 {
     const size_t eighth = runs.dirty / 8;

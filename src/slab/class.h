@@ -35,7 +35,7 @@ enum { CLASS_COUNT = 0 CLASS_TABLE(CLASS_ONE) };
 #define CLASS_SMALL_MAX ((size_t)1024)
 
 struct class_info {
-    uint64_t reciprocal; /* ceil(2^64 / bytes): see slab_is_block() */
+    uint64_t reciprocal; /* ceil(2^64 / bytes): see slab_is_start() */
     uint32_t bytes;
     uint16_t granules; /* of a slab */
     uint16_t capacity; /* blocks in a slab */

@@ -110,7 +110,7 @@ static inline uint32_t slab_carved_blocks(const struct slab *slab)
     return slab_block_number(slab, load_relaxed(&slab->carved));
 }
 
-/* The same for a thread that does not own the slab: true of an orphan, a good guess otherwise.
+/* slab_used() for a thread that does not own the slab: true of an orphan, never too small, a good guess otherwise.
  * The owner writes both words without atomics, for the sake of its hot path. */
 __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(const struct slab *slab)
 {

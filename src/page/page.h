@@ -160,8 +160,8 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
 
 /* ---- Purging ------------------------------------------------------------------------------------------------------------------ */
 
-/* Give back to the kernel what has been free for too long, an eighth of what is dirty a visit (1 to 16 MiB), and all that
- * is too much. */
+/* Give back to the kernel what has been free for too long, an eighth of what is dirty a visit (1 to 16 MiB), and all
+ * that is too much. */
 void page_purge_due(uint64_t now_ms);
 
 /* Give back every free run now. returns: bytes given back. */

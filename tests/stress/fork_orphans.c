@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "exchange.h"
 
 enum { REAPERS = 3, CHILD_SECONDS = 60, HELD_MAX = 3 * ASHLAR_STATS_CLASSES };
@@ -117,15 +118,6 @@ static void __attribute__((noreturn)) live_as_child(void)
     _exit(0);
 }
 
-static void wait_for(pid_t child)
-{
-    int status = 0;
-    CHECK(child > 0);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-        VIOLATION("child %d ended by signal %d with status %d", (int)child, WTERMSIG(status), WEXITSTATUS(status));
-}
-
 TEST(fork_while_threads_end_and_their_slabs_are_adopted)
 {
     static struct shelf shelves[REAPERS];
@@ -138,7 +130,7 @@ TEST(fork_while_threads_end_and_their_slabs_are_adopted)
         const pid_t child = fork();
         if (child == 0)
             live_as_child();
-        wait_for(child);
+        child_wait_for(child);
     }
     stop = true;
     for (size_t i = 0; i < REAPERS; i++)

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "oracle.h"
 
 enum { GENERATIONS = 5, PURGERS = 6, BLOCKS = 6, CHILD_SECONDS = 100 };
@@ -57,15 +58,6 @@ static uint64_t dirty_bytes_after_purge(void)
     return stats.dirty_bytes;
 }
 
-static void wait_for(pid_t child)
-{
-    int status = 0;
-    CHECK(child > 0);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-        VIOLATION("child %d ended by signal %d with status %d", (int)child, WTERMSIG(status), WEXITSTATUS(status));
-}
-
 /* The last of the line looks back. */
 static void expect_no_growth(void)
 {
@@ -96,7 +88,7 @@ static void live(int generation)
         live(generation + 1);
         _exit(0);
     }
-    wait_for(child);
+    child_wait_for(child);
     stop = true;
     for (size_t i = 0; i < PURGERS; i++)
         CHECK_EQ(pthread_join(purgers[i], NULL), 0);

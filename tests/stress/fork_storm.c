@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "exchange.h"
 
 enum { MOST_WORKERS = 32, CHILD_SECONDS = 60, CHILD_STEPS = 300 };
@@ -69,15 +70,6 @@ static void start_a_thread_here(void)
     CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-static void wait_for(pid_t child)
-{
-    int status = 0;
-    CHECK(child > 0);
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-        VIOLATION("child %d ended by signal %d with status %d", (int)child, WTERMSIG(status), WEXITSTATUS(status));
-}
-
 /* All that a child may do with what it inherits. Ends the process. */
 static void __attribute__((noreturn)) live_as_child(size_t number)
 {
@@ -92,7 +84,7 @@ static void __attribute__((noreturn)) live_as_child(size_t number)
         const pid_t grandchild = fork();
         if (grandchild == 0)
             live_as_child(2);
-        wait_for(grandchild);
+        child_wait_for(grandchild);
     }
     if (number % 4 == 0)
         ashlar_purge();
@@ -116,7 +108,7 @@ static void storm(size_t workers, size_t children, size_t largest)
         const pid_t child = fork();
         if (child == 0)
             live_as_child(i);
-        wait_for(child);
+        child_wait_for(child);
     }
     stop = true;
     for (size_t i = 0; i < workers; i++)
@@ -177,7 +169,7 @@ TEST(raw_forks_leave_the_parent_unharmed)
         const pid_t child = i % 2 ? _Fork() : vfork();
         if (child == 0)
             _exit(0);
-        wait_for(child);
+        child_wait_for(child);
     }
     stop = true;
     CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -208,7 +200,7 @@ static void *fork_and_print(void *argument)
         if (child == 0)
             print_as_child();
         CHECK(fprintf(file, "started %d\n", (int)child) > 0);
-        wait_for(child);
+        child_wait_for(child);
     }
     CHECK_EQ(fclose(file), 0);
     return NULL;

@@ -51,11 +51,13 @@ static void *live(void *argument)
     return NULL;
 }
 
+static size_t lives(void) { return rounds(LIVES, 20 * LIVES); }
+
 /* One thread's place in the world: one life after another. */
 static void *live_often(void *argument)
 {
     const size_t number = (size_t)argument;
-    for (size_t i = 0; i < rounds(LIVES, 20 * LIVES); i++) {
+    for (size_t i = 0; i < lives(); i++) {
         pthread_t thread;
         shelves[number] = (struct shelf){.live_limit = 4 * MIB, .largest = 300 * KIB, .most_aligned = 64 * KIB};
         CHECK_EQ(pthread_create(&thread, NULL, live, &shelves[number]), 0);
@@ -114,7 +116,7 @@ TEST(figures_may_be_read_at_any_time_and_are_exact_at_rest)
     end_threads(readers, READERS);
     exchange_clear(&exchange);
     const struct ashlar_stats after = stats_now();
-    CHECK(after.allocations > before.allocations + WORKERS * LIVES * STEPS / 4);
+    CHECK(after.allocations > before.allocations + WORKERS * lives() * STEPS / 4);
     test_note("live before: %zu blocks, %zu bytes; after: %zu, %zu", (size_t)before.live_blocks,
               (size_t)before.live_bytes, (size_t)after.live_blocks, (size_t)after.live_bytes);
 #if TEST_NAMESPACED

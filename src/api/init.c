@@ -13,7 +13,7 @@ extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (
 
 _Atomic bool api_started;
 
-static struct os_lock start_lock;
+static struct os_lock start_lock = {.rank = LOCK_START};
 static pthread_key_t exit_key;
 static _Atomic bool has_key;
 
@@ -40,26 +40,22 @@ static void arm_thread(void)
 
 /* ---- Fork ------------------------------------------------------------------------------------------------------------------------------ */
 
-static bool start_fork_holds;
-
 static void before_fork(void)
 {
-    start_fork_holds = os_lock_take(&start_lock);
+    os_lock_fork_prepare(&start_lock, NULL);
     heap_fork_prepare();
 }
 
 static void after_fork_in_parent(void)
 {
     heap_fork_parent();
-    if (start_fork_holds)
-        os_lock_drop(&start_lock);
+    os_lock_fork_parent(&start_lock);
 }
 
 static void after_fork_in_child(void)
 {
     heap_fork_child();
-    if (start_fork_holds)
-        os_lock_reset(&start_lock);
+    (void)os_lock_fork_child(&start_lock);
     prof_status_fork_child();
 }
 

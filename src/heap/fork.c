@@ -144,14 +144,14 @@ static void forget_inbox(struct heap *heap, void *context)
 void heap_fork_child(void)
 {
     uint32_t dead = 0;
+    bool is_whole = page_fork_child();
 
-    page_fork_child();
-    heap_orphan_fork_child();
-    heap_threads_fork_child();
-    const bool no_visit = heap_visits_fork_child();
+    is_whole &= heap_orphan_fork_child();
+    is_whole &= heap_threads_fork_child();
+    is_whole &= heap_visits_fork_child();
     heap_each(count_dead, &dead);
-    if (dead == 0 || !no_visit)
-        return; /* a fork from a handler in the middle of a visit: the dead keep what they had */
+    if (dead == 0 || !is_whole)
+        return; /* not whole: a handler forked where it interrupted us; the dead keep what they had */
     heap_each(empty_hands, NULL);
     heap_each(forget_inbox, NULL);
     each_slab(renew_token);

@@ -70,11 +70,11 @@ static struct heap_block find_small(struct slab *slab, void *address, const char
 /* `address` lies outside the heap range. */
 static struct heap_block find_elsewhere(const void *address, const char *in)
 {
-    const struct page_huge found = page_huge_find(address);
-    const size_t fresh = found.state == HUGE_UNKNOWN ? page_fresh_bytes(address) : 0;
+    const size_t fresh = page_fresh_bytes(address); /* first: a handler may see a huge block where it no longer is */
 
     if (fresh != 0)
         return (struct heap_block){.kind = BLOCK_FRESH, .bytes = fresh};
+    const struct page_huge found = page_huge_find(address);
     if (found.state == HUGE_UNKNOWN)
         return (struct heap_block){0};
     if (found.start != (uintptr_t)address)
@@ -169,7 +169,7 @@ static bool free_elsewhere(void *address, const char *in)
 {
     const struct heap_block block = find_elsewhere(address, in);
 
-    if (block.kind != BLOCK_FRESH && page_is_inside()) { /* a signal handler: the table cannot be changed now */
+    if (block.kind != BLOCK_FRESH && os_lock_any_is_held()) { /* a signal handler: the table cannot be changed now */
         add_relaxed(&heap_counts.dropped, 1);
         return true;
     }

@@ -47,7 +47,6 @@ struct heap {
     _Atomic bool is_public;      /* a shared heap that the program asked for */
     bool is_armed;               /* the thread's exit will be seen */
     bool is_visited;             /* its lock is held by the round of visits that is on; guarded by the visits' lock */
-    bool fork_holds;             /* fork's prepare took `lock`; guarded by it */
     _Atomic bool is_live;        /* in use; guarded by the heaps' lock, read by statistics */
     _Atomic bool is_busy;        /* its thread is inside a slow path: a signal handler, or a visitor, must keep out */
     struct os_lock lock;         /* of a shared heap's users; of another heap's visitor */

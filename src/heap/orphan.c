@@ -3,15 +3,14 @@
  *
  *   no block to hand out: in no list --a block comes home--> in the list of its class --first in the list--> adopted
  *
- * Threads: any; one lock for all classes, held for a few instructions. Order: this lock, then the page floor's.
+ * Threads: any; one lock for all classes, held for a few instructions.
  * Not taken: handing a whole heap to the next new thread. A successor often starts before its predecessor ends, so the
  * heap goes to the wrong one; and a thread that allocates other sizes keeps what it cannot use. */
 #include "heap/own.h"
 
-static struct os_lock orphan_lock;
+static struct os_lock orphan_lock = {.rank = LOCK_ORPHANS};
 static _Atomic uint32_t orphans[CLASS_COUNT]; /* first granules, by class, linked both ways; guarded by orphan_lock, but
                                                  see heap_adopt() */
-static bool orphan_fork_holds;                /* guarded by orphan_lock */
 
 static granule_index first_orphan(class_id class) { return (granule_index){load_relaxed(&orphans[class.i])}; }
 
@@ -95,18 +94,8 @@ void heap_orphan_returned(struct slab *slab)
     os_lock_drop(&orphan_lock);
 }
 
-bool heap_orphan_is_inside(void) { return os_lock_is_held(&orphan_lock); }
+void heap_orphan_fork_prepare(void) { os_lock_fork_prepare(&orphan_lock, NULL); }
 
-void heap_orphan_fork_prepare(void) { orphan_fork_holds = os_lock_take(&orphan_lock); }
+void heap_orphan_fork_parent(void) { os_lock_fork_parent(&orphan_lock); }
 
-void heap_orphan_fork_parent(void)
-{
-    if (orphan_fork_holds)
-        os_lock_drop(&orphan_lock);
-}
-
-void heap_orphan_fork_child(void)
-{
-    if (orphan_fork_holds)
-        os_lock_reset(&orphan_lock);
-}
+bool heap_orphan_fork_child(void) { return os_lock_fork_child(&orphan_lock); }

@@ -27,10 +27,10 @@ struct heap *heap_at(uint32_t id);
 /* Call `visit` for every heap that was ever used. Takes no lock. */
 void heap_each(void (*visit)(struct heap *heap, void *context), void *context);
 
-/* The heaps' own locks and lists in a fork; see fork.c. */
+/* The heaps' own locks and lists in a fork; see fork.c. As os_lock_fork_child(). */
 void heap_threads_fork_prepare(void);
 void heap_threads_fork_parent(void);
-void heap_threads_fork_child(void);
+bool heap_threads_fork_child(void);
 
 /* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
 void heap_bury_all(bool (*is_gone)(const struct heap *heap));
@@ -131,19 +131,17 @@ bool heap_adopt_this(struct heap *heap, struct slab *slab);
  * by now. */
 void heap_orphan_returned(struct slab *slab);
 
-/* Whether the calling thread holds the orphans' lock: a signal handler interrupted it. */
-bool heap_orphan_is_inside(void);
-
+/* As os_lock_fork_child(). */
 void heap_orphan_fork_prepare(void);
 void heap_orphan_fork_parent(void);
-void heap_orphan_fork_child(void);
+bool heap_orphan_fork_child(void);
 
 /* ---- visit.c --------------------------------------------------------------------------------------------------------------------- */
 
 void heap_visits_fork_prepare(void);
 void heap_visits_fork_parent(void);
 
-/* returns: whether no visit was under way. */
+/* returns: whether no visit was under way; one of this thread's goes on when the handler that forked returns. */
 bool heap_visits_fork_child(void);
 
 /* ---- suspect.c ------------------------------------------------------------------------------------------------------------------- */

@@ -26,15 +26,14 @@ static void become(const struct heap *heap) { heap_self = heap_self_of(heap); }
 
 struct heap_taps heap_taps;
 
-static struct os_lock heaps_lock;
+static struct os_lock heaps_lock = {.rank = LOCK_HEAPS};
 
 static struct {
     _Atomic uint32_t count; /* ids given out: 1 .. count; read without the lock */
     struct heap *spare;     /* heaps of threads that have ended */
     struct heap *shared;    /* all shared heaps */
     struct heap *common;    /* the shared heap of threads without one */
-    bool fork_holds;
-} heaps; /* guarded by heaps_lock */
+} heaps;                    /* guarded by heaps_lock */
 
 /* ---- Heaps ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -61,6 +60,7 @@ static struct heap *new_heap(void)
         return NULL;
     struct heap *const heap = heap_at(id);
     heap->id = id;
+    heap->lock.rank = LOCK_HEAP;
     heap->link_secret = page_ground.link_secret;
     store_release(&heaps.count, id); /* publishes the heap; pairs with the acquire in heap_each() */
     return heap;
@@ -167,10 +167,9 @@ bool heap_enter_own(struct heap *heap)
         if (likely(os_lock_is_free(&heap->lock)) || os_lock_is_held(&heap->lock)) /* held: we interrupt our own wait */
             return true;
         store_release(&heap->is_busy, false);
-        if (page_is_inside() || heap_orphan_is_inside())
-            return false;              /* the visitor may be waiting for what the code that we interrupted holds */
-        if (os_lock_take(&heap->lock)) /* wait */
-            os_lock_drop(&heap->lock);
+        if (!os_lock_take(&heap->lock)) /* wait */
+            return false;
+        os_lock_drop(&heap->lock);
     }
     return false;
 }
@@ -268,7 +267,8 @@ void heap_thread_exit(void)
 {
     struct heap *const heap = heap_own();
 
-    if (heap == NULL || !heap_enter_own(heap)) { /* from a signal handler inside a slow path: leave all as it is */
+    /* from a signal handler inside a slow path, or where we hold a lock: leave all as it is */
+    if (heap == NULL || os_lock_any_is_held() || !heap_enter_own(heap)) {
         if (!heap_is_reserve())
             become(EXITED_HEAP);
         return;
@@ -339,29 +339,44 @@ void heap_shared_destroy(struct heap *heap)
 
 /* ---- Fork ----------------------------------------------------------------------------------------------------------------------------------- */
 
+static void hold_if_shared(struct heap *heap, void *context)
+{
+    (void)context;
+    if (load_relaxed(&heap->is_shared))
+        os_lock_fork_prepare(&heap->lock, &heaps_lock);
+}
+
+static void release_after_fork(struct heap *heap, void *context)
+{
+    (void)context;
+    os_lock_fork_parent(&heap->lock);
+}
+
+static void release_in_child(struct heap *heap, void *is_whole)
+{
+    const bool is_shared_whole = os_lock_fork_child(&heap->lock);
+
+    *(bool *)is_whole &= is_shared_whole || !load_relaxed(&heap->is_shared);
+}
+
 void heap_threads_fork_prepare(void)
 {
-    heaps.fork_holds = os_lock_take(&heaps_lock);
-    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
-        heap->fork_holds = os_lock_take(&heap->lock);
+    os_lock_fork_prepare(&heaps_lock, NULL);
+    heap_each(hold_if_shared, NULL);
 }
 
 void heap_threads_fork_parent(void)
 {
-    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
-        if (heap->fork_holds)
-            os_lock_drop(&heap->lock);
-    if (heaps.fork_holds)
-        os_lock_drop(&heaps_lock);
+    heap_each(release_after_fork, NULL);
+    os_lock_fork_parent(&heaps_lock);
 }
 
-void heap_threads_fork_child(void)
+bool heap_threads_fork_child(void)
 {
-    for (struct heap *heap = heaps.shared; heap != NULL; heap = heap->next)
-        if (heap->fork_holds)
-            os_lock_reset(&heap->lock);
-    if (heaps.fork_holds)
-        os_lock_reset(&heaps_lock);
+    bool is_whole = os_lock_fork_child(&heaps_lock);
+
+    heap_each(release_in_child, &is_whole);
+    return is_whole;
 }
 
 static void bury(struct heap *heap)
@@ -374,7 +389,6 @@ static void bury(struct heap *heap)
     }
     store_relaxed(&heap->parcel_bytes, 0);
     store_relaxed(&heap->is_busy, false);
-    os_lock_reset(&heap->lock); /* its thread may have been waiting for a visitor */
     give_heap(heap);
 }
 

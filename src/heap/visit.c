@@ -14,12 +14,10 @@
  * whose blocks other threads have freed. All heaps are visited together, for one wait. Shared heaps are not: whoever
  * uses one next looks into its inbox.
  *
- * Order of locks: visits, heaps' own (never waited for: a handler may be waiting for another of them), orphans, the
- * page floor's. docs/design/010. */
+ * docs/design/010. */
 #include "heap/own.h"
 
-static struct os_lock visit_lock;
-static bool visit_fork_holds; /* guarded by visit_lock */
+static struct os_lock visit_lock = {.rank = LOCK_VISITS};
 
 /* What one round of visits does; guarded by visit_lock. */
 struct round {
@@ -95,37 +93,22 @@ void heap_visit_all(void)
     os_lock_drop(&visit_lock);
 }
 
-/* A fork from a handler that interrupted a visit, or holds what the visitor may be waiting for, cannot wait for its
- * end. */
-void heap_visits_fork_prepare(void)
-{
-    visit_fork_holds =
-        page_is_inside() || heap_orphan_is_inside() ? os_lock_try(&visit_lock) : os_lock_take(&visit_lock);
-}
+void heap_visits_fork_prepare(void) { os_lock_fork_prepare(&visit_lock, NULL); }
 
-void heap_visits_fork_parent(void)
-{
-    if (visit_fork_holds)
-        os_lock_drop(&visit_lock);
-}
+void heap_visits_fork_parent(void) { os_lock_fork_parent(&visit_lock); }
 
 /* The visitor of `heap` was another thread. */
 static void forget_visit(struct heap *heap, void *context)
 {
     (void)context;
-    if (!heap->is_visited)
-        return;
     heap->is_visited = false;
-    os_lock_reset(&heap->lock);
 }
 
 bool heap_visits_fork_child(void)
 {
-    const bool no_visit = visit_fork_holds;
+    const bool is_whole = os_lock_fork_child(&visit_lock);
 
-    if (!no_visit && os_lock_is_held(&visit_lock))
-        return false; /* our own: it goes on when the handler returns */
-    heap_each(forget_visit, NULL);
-    os_lock_reset(&visit_lock);
-    return no_visit;
+    if (os_lock_is_free(&visit_lock))
+        heap_each(forget_visit, NULL);
+    return is_whole;
 }

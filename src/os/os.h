@@ -65,15 +65,29 @@ uint64_t os_clock_real_ns(void);
 
 /* ---- Locks ---------------------------------------------------------------------------------------------------------------- */
 
+/* All locks of the library, in the order in which they are taken. */
+enum os_lock_rank { LOCK_START, LOCK_VISITS, LOCK_HEAPS, LOCK_HEAP, LOCK_ORPHANS, LOCK_RUNS, LOCK_HUGE, LOCK_RANKS };
+
 /* A futex lock that knows its holder. source: Drepper, "Futexes Are Tricky", 2011, mutex 2. */
 struct os_lock {
     _Atomic uintptr_t word; /* 0, or the holder's thread pointer (valid in a fork child too), plus 1 when waited for */
+    enum os_lock_rank rank;
+    uint32_t forks; /* calls of fork that hold it: more than one when a handler forks in the middle of another fork */
 };
 
-/* Wait for `lock` and take it. returns: false when this thread holds it already (a signal handler interrupted us, or
- * fork was called from one): the caller must do without. */
+/* Wait for `lock` and take it. returns: false when this thread holds it already, or one that comes after it in order
+ * or has the same rank, and it is not free for a while: a signal handler interrupted us, and its holder may be waiting
+ * for us. The caller must do without. */
 bool os_lock_take(struct os_lock *lock);
 void os_lock_drop(struct os_lock *lock);
+
+/* Whether this thread holds any lock, or is taking or dropping one, which is to say: a signal handler interrupted it
+ * there. */
+bool os_lock_any_is_held(void);
+
+/* Whether os_lock_take() would wait without end: the thread holds neither `lock` nor what would make it out of order.
+ */
+bool os_lock_may_wait(const struct os_lock *lock);
 
 /* Whether this thread holds `lock`. */
 bool os_lock_is_held(const struct os_lock *lock);
@@ -95,8 +109,14 @@ void os_yield(void);
 /* Take `lock` if nobody holds it. */
 bool os_lock_try(struct os_lock *lock);
 
-/* Make `lock` free whoever held it. thread: the only one, in a fork child. */
-void os_lock_reset(struct os_lock *lock);
+/* The three steps of a fork. Prepare takes `lock`; beside others of its rank if all who do so hold `above`, which may
+ * be NULL. It waits longer than os_lock_take() where that would give up, and goes without it in the end. Parent drops
+ * it. Child drops it, and makes it free if another thread holds it. returns: whether what the lock guards is whole in
+ * the child: if not, this thread was interrupted while it changed it, or another thread waited under it for this one.
+ */
+void os_lock_fork_prepare(struct os_lock *lock, const struct os_lock *above);
+void os_lock_fork_parent(struct os_lock *lock);
+bool os_lock_fork_child(struct os_lock *lock);
 
 /* ---- Process, files ----------------------------------------------------------------------------------------------------------- */
 

@@ -29,16 +29,14 @@ bool page_commit(size_t bytes);
 void page_uncommit(size_t bytes);
 void page_uncommit_refused(size_t bytes);
 
-/* huge.c's part of the functions of the same names without "huge". */
-bool page_huge_is_inside(void);
-
 /* Unmap all freed ranges that are kept. returns: whether there were any; false inside huge.c itself. May be called
  * under the runs' lock. */
 bool page_huge_release_kept(void);
 
+/* huge.c's part of the functions of the same names without "huge". */
 void page_huge_fork_prepare(void);
 void page_huge_fork_parent(void);
-void page_huge_fork_child(void);
+bool page_huge_fork_child(void);
 void page_huge_stats(struct page_stats *stats);
 
 #endif

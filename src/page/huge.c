@@ -15,7 +15,7 @@
 /* A state of records that nobody else sees: freed, but the kernel did not take it back. */
 enum { HUGE_LOST = HUGE_FREED + 1 };
 
-static struct os_lock huge_lock;
+static struct os_lock huge_lock = {.rank = LOCK_HUGE};
 
 static struct {
     size_t count; /* of records in the table */
@@ -338,25 +338,13 @@ bool page_huge_release_kept(void)
     return any;
 }
 
-bool page_huge_is_inside(void) { return os_lock_is_held(&huge_lock); }
-
 /* ---- Fork, statistics ----------------------------------------------------------------------------------------------------- */
 
-static bool huge_fork_holds; /* guarded by huge_lock: see run.c */
+void page_huge_fork_prepare(void) { os_lock_fork_prepare(&huge_lock, NULL); }
 
-void page_huge_fork_prepare(void) { huge_fork_holds = os_lock_take(&huge_lock); }
+void page_huge_fork_parent(void) { os_lock_fork_parent(&huge_lock); }
 
-void page_huge_fork_parent(void)
-{
-    if (huge_fork_holds)
-        os_lock_drop(&huge_lock);
-}
-
-void page_huge_fork_child(void)
-{
-    if (huge_fork_holds)
-        os_lock_reset(&huge_lock);
-}
+bool page_huge_fork_child(void) { return os_lock_fork_child(&huge_lock); }
 
 void page_huge_stats(struct page_stats *stats)
 {

@@ -196,10 +196,6 @@ void *page_huge_resize(void *block, size_t bytes);
 /* A live block of `heap`, or a record with state HUGE_UNKNOWN: to end them one by one. */
 struct page_huge page_huge_any_of(uint32_t heap);
 
-/* Whether the calling thread is inside this floor already, holding a lock: a signal handler interrupted it. Then
- * nothing can be taken or given here. */
-bool page_is_inside(void);
-
 /* ---- A block when nothing else can be had: our own lock is held by this very thread -------------------------------------------- */
 
 /* A block outside all ranges, zero, aligned to `alignment`. Takes no lock. returns: NULL when the kernel refuses. */
@@ -210,11 +206,10 @@ size_t page_fresh_bytes(const void *block);
 
 /* ---- Fork, statistics ------------------------------------------------------------------------------------------------------- */
 
-/* Before fork: take the floor's locks, in this order: runs, huge. After it: drop them in the parent, reset them in the
- * child. */
+/* As os_lock_fork_prepare() and the others, for the floor's locks. */
 void page_fork_prepare(void);
 void page_fork_parent(void);
-void page_fork_child(void);
+bool page_fork_child(void);
 
 struct page_stats {
     size_t mapped;   /* heap range and huge blocks */

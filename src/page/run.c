@@ -31,7 +31,7 @@ enum { DISCOURAGED_MS = 500 };
 #define REUSE_SHARE 4 /* of the most that was live lately: no more of it is kept for its return */
 #define REUSE_MIN ((size_t)32 << 20)
 
-static struct os_lock run_lock;
+static struct os_lock run_lock = {.rank = LOCK_RUNS};
 
 static struct {
     granule_index trees[2]; /* by enum run_state */
@@ -52,6 +52,10 @@ static struct {
     bool keeps_content; /* purged pages were seen to keep their content: an emulator */
     bool was_tried;     /* keeps_content is known */
 } runs;                 /* guarded by run_lock */
+
+/* Take the lock. returns: false in a signal handler that interrupted this floor. Not out of order either, though it
+ * were free: it is dropped for a while to purge, and has to be had again. */
+static bool come_in(void) { return os_lock_may_wait(&run_lock) && os_lock_take(&run_lock); }
 
 struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
 
@@ -204,7 +208,7 @@ static size_t purge_oldest(size_t most, size_t *purged)
 
     os_lock_drop(&run_lock);
     const bool done = purge_pages(page_address(first), bytes, learn, &keeps_content);
-    (void)os_lock_take(&run_lock);
+    (void)os_lock_take(&run_lock); /* never refused: see come_in() */
     attach(first, done ? CLEAN : DIRTY);
     if (done) {
         runs.was_tried = true;
@@ -302,7 +306,7 @@ static void purge_excess(void)
 
 void page_purge_due(uint64_t now_ms)
 {
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return;
     look_at_clock(now_ms);
     if (!is_discouraged())
@@ -315,7 +319,7 @@ size_t page_purge_all(void)
 {
     size_t purged = 0;
 
-    if (os_lock_take(&run_lock)) {
+    if (come_in()) {
         purged = purge_bytes(runs.dirty);
         os_lock_drop(&run_lock);
     }
@@ -355,7 +359,7 @@ static bool make_room(size_t bytes)
 
 bool page_commit(size_t bytes)
 {
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return false;
     const bool fits = make_room(bytes);
     if (fits) {
@@ -370,7 +374,7 @@ bool page_commit(size_t bytes)
 
 void page_uncommit(size_t bytes)
 {
-    if (os_lock_take(&run_lock)) {
+    if (come_in()) {
         runs.committed -= bytes;
         os_lock_drop(&run_lock);
     }
@@ -378,7 +382,7 @@ void page_uncommit(size_t bytes)
 
 void page_uncommit_refused(size_t bytes)
 {
-    if (os_lock_take(&run_lock)) {
+    if (come_in()) {
         runs.committed -= bytes;
         runs.refused++;
         os_lock_drop(&run_lock);
@@ -402,11 +406,9 @@ static bool open_ground(void)
     return true;
 }
 
-bool page_is_inside(void) { return os_lock_is_held(&run_lock) || page_huge_is_inside(); }
-
 bool page_open(void)
 {
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return false;
     const bool is_open = open_ground();
     os_lock_drop(&run_lock);
@@ -490,7 +492,7 @@ granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
     const granule_count slack = granules_for(alignment > GRANULE_BYTES ? alignment - GRANULE_BYTES : 0);
     granule_index first = NO_GRANULE;
 
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return NO_GRANULE;
     if (open_ground()) {
         const granule_index found = find((granule_count){count.n + slack.n}, count);
@@ -507,7 +509,7 @@ granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
 
 void page_give(granule_index first, granule_count count)
 {
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return; /* this thread was interrupted inside: the run is lost, nothing is damaged */
     line_set_kind(&run_at(first)->line, GRANULE_NONE);
     runs.committed -= granule_bytes(count);
@@ -530,7 +532,7 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
     const granule_count more = {wanted.n - count.n};
     bool fits = false;
 
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return false;
     if (page_offset(page_address(next)) >> 4 < load_relaxed(&page_ground.end16)) {
         const struct free_run *const run = run_at(next);
@@ -549,19 +551,16 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
 
 /* ---- Fork, statistics ------------------------------------------------------------------------------------------------------- */
 
-static bool run_fork_holds; /* guarded by run_lock: whether prepare took it, or this thread held it already */
-
 void page_fork_prepare(void)
 {
-    run_fork_holds = os_lock_take(&run_lock);
+    os_lock_fork_prepare(&run_lock, NULL);
     page_huge_fork_prepare();
 }
 
 void page_fork_parent(void)
 {
     page_huge_fork_parent();
-    if (run_fork_holds)
-        os_lock_drop(&run_lock);
+    os_lock_fork_parent(&run_lock);
 }
 
 /* Runs that other threads were giving back: who knows what they hold. The forking thread, in a signal handler that
@@ -575,19 +574,20 @@ static void recover_purging(void)
             attach(index, DIRTY);
 }
 
-void page_fork_child(void)
+bool page_fork_child(void)
 {
-    page_huge_fork_child();
-    if (!run_fork_holds)
-        return;
-    recover_purging();
-    os_lock_reset(&run_lock);
+    bool is_whole = page_huge_fork_child();
+
+    is_whole &= os_lock_fork_child(&run_lock);
+    if (is_whole)
+        recover_purging();
+    return is_whole;
 }
 
 void page_stats_read(struct page_stats *stats)
 {
     page_huge_stats(stats);
-    if (!os_lock_take(&run_lock))
+    if (!come_in())
         return;
     stats->mapped += page_heap_range.mapped - runs.holes;
     /* relaxed: the heaps' range has another lock, and grows as it likes. */

@@ -147,9 +147,9 @@ static void ask_for_four_gib(struct dice *dice)
     if (!block_take(&block, FROM_MALLOC, LEAST_ALIGNMENT, sizes[dice_roll(dice, 4)], dice_next(dice)))
         return;
     range_insert(&block);
+    range_remove(&block); /* it overlaps no live one */
     if (block_resize(&block, block.usable + 100 * (size_t)MIB, false, dice_next(dice)))
         CHECK(block.usable > 4 * (size_t)1024 * MIB);
-    range_remove(&(struct block){.start = (unsigned char *)ranges[range_after((uintptr_t)block.start)].start});
     block_release(&block, 1);
 }
 

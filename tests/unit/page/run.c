@@ -750,15 +750,15 @@ TEST(all_calls_from_any_one_on_may_be_refused_in_a_reservation) { every_refusal_
 TEST(fork_holds_the_floor_still_and_both_sides_go_on)
 {
     begin();
-    CHECK(!page_is_inside());
+    CHECK(!os_lock_any_is_held());
     page_fork_prepare();
-    CHECK(page_is_inside());
+    CHECK(os_lock_any_is_held());
     CHECK_EQ(ground_take(1), 0);
     page_fork_parent();
-    CHECK(!page_is_inside());
+    CHECK(!os_lock_any_is_held());
     CHECK(ground_take(1) != 0);
     page_fork_prepare();
     page_fork_child();
-    CHECK(!page_is_inside());
+    CHECK(!os_lock_any_is_held());
     CHECK(ground_take(1) != 0);
 }

@@ -7,8 +7,6 @@
 #include "../lib/ground.h"
 #include "../lib/heap_walk.h"
 
-#define MIB ((size_t)1 << 20)
-
 enum { BLOCKS = 200, STEPS = 4000 };
 
 static const struct kernel {

@@ -10,6 +10,10 @@
 #include "page/ground.h"
 #include "page/tree.h"
 
+#define MIB ((size_t)1 << 20)
+
+enum { MIB_GRANULES = 16 };
+
 enum { GROUND_CLEAN, GROUND_DIRTY }; /* enum run_state of page/run.c */
 
 /* Granules. */
@@ -142,6 +146,15 @@ static inline struct page_stats ground_stats(void)
 
     page_stats_read(&stats);
     return stats;
+}
+
+/* Ground as it is after the first call, with bounds that never act by themselves. */
+static inline void ground_begin(void)
+{
+    store_relaxed(&page_bounds.purge_delay_ms, UINT32_MAX);
+    store_relaxed(&page_bounds.dirty_floor, SIZE_MAX);
+    page_start();
+    CHECK(page_open());
 }
 
 #endif

@@ -5,8 +5,6 @@
 #include "../lib/fake_os.h"
 #include "../lib/ground.h"
 
-#define MIB ((size_t)1 << 20)
-
 static const size_t page_sizes[] = {4 << 10, 16 << 10, 64 << 10};
 
 /* The ground opens first, as for everything that maps: where fixed places are taken (a sanitizer's shadow), that moves

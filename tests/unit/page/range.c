@@ -4,7 +4,6 @@
 #include "../lib/fake_os.h"
 #include "../lib/ground.h"
 
-#define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
 static const size_t page_sizes[] = {4 << 10, 16 << 10, 64 << 10};

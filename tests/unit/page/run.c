@@ -6,25 +6,14 @@
 #include "../lib/fake_os.h"
 #include "../lib/ground.h"
 
-#define MIB ((size_t)1 << 20)
+enum { FIRST_GRANULES = 64 };
 
-enum { FIRST_GRANULES = 64, MIB_GRANULES = 16 };
-
-/* Ground as it is after the first call, with bounds that never act by themselves. */
-static void begin(void)
-{
-    store_relaxed(&page_bounds.purge_delay_ms, UINT32_MAX);
-    store_relaxed(&page_bounds.dirty_floor, SIZE_MAX);
-    page_start();
-    CHECK(page_open());
-}
-
-/* The same, for stories about what else lies there. */
+/* ground_begin(), for stories about what else lies there. */
 static void begin_at_a_place(void)
 {
     page_start();
     fake_needs_place(page_heap_range.base);
-    begin();
+    ground_begin();
 }
 
 /* Take runs of these lengths, one behind the other, each followed by a live granule that keeps it from its neighbours.
@@ -58,7 +47,7 @@ TEST(before_the_start_there_is_no_ground_and_no_crash)
 
 TEST(the_first_ground_is_four_mib_and_granule_0_is_nobodys)
 {
-    begin();
+    ground_begin();
     CHECK_EQ(page_granule_end().i, FIRST_GRANULES);
     const struct ground ground = ground_walk();
     CHECK_EQ(ground.free[GROUND_CLEAN], FIRST_GRANULES - 1);
@@ -90,7 +79,7 @@ TEST(the_shortest_dirty_run_that_fits_is_taken_and_the_lowest_of_equals)
     const uint32_t lengths[] = {8, 4, 5, 4, 12};
     uint32_t firsts[5];
 
-    begin();
+    ground_begin();
     take_row(lengths, firsts, 5);
     for (int i = 4; i >= 0; i--)
         ground_give(firsts[i]);
@@ -106,7 +95,7 @@ TEST(the_shortest_dirty_run_that_fits_is_taken_and_the_lowest_of_equals)
 
 TEST(dirty_ground_is_reused_before_clean_ground_is_touched)
 {
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(10);
     (void)ground_take(1);
     ground_give(first);
@@ -122,7 +111,7 @@ TEST(neighbours_join_whichever_of_them_comes_home_first)
 {
     const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
-    begin();
+    ground_begin();
     for (int order = 0; order < 6; order++) {
         uint32_t parts[3];
         for (int i = 0; i < 3; i++)
@@ -142,7 +131,7 @@ TEST(neighbours_join_whichever_of_them_comes_home_first)
 
 TEST(dirty_and_clean_neighbours_stay_apart_until_a_purge_makes_them_one)
 {
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(5);
     ground_give(first);
     struct ground ground = ground_walk();
@@ -157,7 +146,7 @@ TEST(dirty_and_clean_neighbours_stay_apart_until_a_purge_makes_them_one)
 
 TEST(a_run_that_only_dirty_and_clean_together_can_hold_is_found_before_memory_is_refused)
 {
-    begin();
+    ground_begin();
     const uint32_t half = ground_take(32);
     ground_give(half);
     fake_os.refused_call = fake_os.calls + 1;
@@ -168,7 +157,7 @@ TEST(a_run_that_only_dirty_and_clean_together_can_hold_is_found_before_memory_is
 
 TEST(an_aligned_run_is_cut_out_and_both_its_ends_stay_free)
 {
-    begin();
+    ground_begin();
     for (size_t alignment = GRANULE_BYTES; alignment <= 4 * MIB; alignment *= 2) {
         const uint32_t first = ground_take_aligned(3, alignment, NULL);
         CHECK(first != 0);
@@ -192,7 +181,7 @@ TEST(a_run_is_called_zeroed_exactly_as_long_as_nobody_used_it_since_the_kernel_h
 {
     bool zeroed = false;
 
-    begin();
+    ground_begin();
     uint32_t first = ground_take_aligned(4, GRANULE_BYTES, &zeroed);
     CHECK(zeroed);
     memset(ground_address(first), 0xee, ground_bytes(4));
@@ -211,7 +200,7 @@ TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again)
     bool zeroed = true;
 
     fake_os.purge_keeps_content = true;
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(4);
     memset(ground_address(first), 0xee, ground_bytes(4));
     ground_give(first);
@@ -226,7 +215,7 @@ TEST(where_a_purge_fails_the_run_stays_dirty_and_every_purge_ends)
     bool zeroed = true;
 
     fake_os.purge_fails = true;
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(4);
     ground_give(first);
     CHECK_EQ(page_purge_all(), 0);
@@ -244,7 +233,7 @@ TEST(where_a_purge_fails_the_run_stays_dirty_and_every_purge_ends)
 
 TEST(the_range_grows_by_four_mib_and_later_by_an_eighth)
 {
-    begin();
+    ground_begin();
     size_t mapped = page_heap_range.mapped;
     while (mapped < 512 * MIB) {
         CHECK(ground_take(MIB_GRANULES) != 0);
@@ -260,7 +249,7 @@ TEST(the_range_grows_by_four_mib_and_later_by_an_eighth)
 
 TEST(a_run_longer_than_a_step_gets_a_step_of_its_own)
 {
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(5 * FIRST_GRANULES);
     CHECK(first != 0);
     CHECK(page_granule_end().i <= 7 * FIRST_GRANULES);
@@ -270,7 +259,7 @@ TEST(a_run_longer_than_a_step_gets_a_step_of_its_own)
 
 TEST(a_kernel_that_has_less_than_a_step_left_still_gives_what_is_needed)
 {
-    begin();
+    ground_begin();
     (void)ground_take(FIRST_GRANULES - 1);
     fake_os.open_bytes_max = fake_os.open_bytes + 3 * GRANULE_BYTES;
     CHECK_EQ(ground_take(3), FIRST_GRANULES);
@@ -354,150 +343,6 @@ TEST(an_end_that_cannot_be_passed_refuses_memory_and_harms_nothing)
     (void)ground_walk();
 }
 
-/* ---- Purging ------------------------------------------------------------------------------------------------------ */
-
-TEST(a_run_goes_back_when_it_has_been_idle_for_the_delay_and_not_before)
-{
-    begin();
-    store_relaxed(&page_bounds.purge_delay_ms, 500);
-    const uint32_t early = ground_take(2), fence = ground_take(1), late = ground_take(3);
-    page_purge_due(1000);
-    ground_give(early);
-    page_purge_due(1200);
-    ground_give(late);
-    page_purge_due(1499);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 5);
-    page_purge_due(1500);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 3);
-    page_purge_due(1699);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 3);
-    page_purge_due(1700);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
-    CHECK_EQ(ground_stats().purged, ground_bytes(5));
-    CHECK_EQ(fake_os.purged_bytes, ground_bytes(5));
-    CHECK(fence != 0);
-}
-
-TEST(the_clock_may_wrap_around_while_a_run_waits)
-{
-    begin();
-    store_relaxed(&page_bounds.purge_delay_ms, 500);
-    page_purge_due(UINT32_MAX - 99);
-    ground_give(ground_take(2));
-    page_purge_due((uint64_t)UINT32_MAX + 300);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 2);
-    page_purge_due((uint64_t)UINT32_MAX + 401);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
-}
-
-TEST(age_alone_gives_back_about_a_mib_a_visit)
-{
-    begin();
-    store_relaxed(&page_bounds.purge_delay_ms, 500);
-    ground_give(ground_take(63));
-    page_purge_due(1000);
-    CHECK_EQ(ground_stats().purged, MIB);
-    (void)ground_walk();
-}
-
-TEST(an_old_run_longer_than_a_visit_is_gone_after_as_many_visits_as_it_has_mib)
-{
-    begin();
-    store_relaxed(&page_bounds.purge_delay_ms, 500);
-    ground_give(ground_take(4 * MIB_GRANULES));
-    for (uint64_t visit = 0; visit < 4; visit++) {
-        page_purge_due(1000 + 50 * visit);
-        CHECK_EQ(ground_stats().purged, (visit + 1) * MIB);
-    }
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
-}
-
-TEST(a_run_of_which_a_part_was_taken_is_no_younger_for_it)
-{
-    begin();
-    store_relaxed(&page_bounds.purge_delay_ms, 500);
-    page_purge_due(1000);
-    ground_give(ground_take(10));
-    page_purge_due(1400);
-    CHECK(ground_take(4) != 0);
-    page_purge_due(1500);
-    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 0);
-}
-
-TEST(what_is_free_beyond_the_floor_goes_back_at_once)
-{
-    begin();
-    store_relaxed(&page_bounds.dirty_floor, MIB);
-    ground_give(ground_take(40 * MIB_GRANULES)); /* 32 MiB of it may come back, and 1 MiB more is purged than must be */
-    CHECK_EQ(ground_stats().dirty, 32 * MIB);
-    CHECK_EQ(ground_stats().purged, 8 * MIB);
-    (void)ground_walk();
-}
-
-TEST(an_eighth_of_what_is_live_may_stay_free)
-{
-    begin();
-    store_relaxed(&page_bounds.dirty_floor, 0);
-    (void)ground_take(80 * MIB_GRANULES);
-    const uint32_t idle = ground_take(60 * MIB_GRANULES);
-    ground_give(idle);
-    CHECK_EQ(ground_stats().dirty, (10 + (80 + 60) / 4 - 1) * MIB);
-    (void)ground_walk();
-}
-
-TEST(above_the_soft_limit_nothing_free_stays)
-{
-    begin();
-    const uint32_t first = ground_take(2 * MIB_GRANULES), second = ground_take(4 * MIB_GRANULES);
-    store_relaxed(&page_bounds.soft_limit, 5 * MIB);
-    ground_give(first);
-    CHECK_EQ(ground_stats().dirty, 0);
-    ground_give(second);
-    CHECK_EQ(ground_stats().dirty, 4 * MIB); /* now it is below */
-    (void)ground_walk();
-}
-
-TEST(the_hard_limit_refuses_what_does_not_fit_and_serves_what_does)
-{
-    begin();
-    store_relaxed(&page_bounds.hard_limit, 10 * MIB);
-    const uint32_t first = ground_take(6 * MIB_GRANULES);
-    CHECK(first != 0);
-    CHECK_EQ(ground_take(5 * MIB_GRANULES), 0);
-    CHECK_EQ(ground_stats().refused, 1);
-    CHECK(ground_take(4 * MIB_GRANULES) != 0);
-    CHECK_EQ(ground_take(1), 0);
-    ground_give(first);
-    CHECK(ground_take(6 * MIB_GRANULES) != 0);
-    (void)ground_walk();
-}
-
-TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room)
-{
-    begin();
-    store_relaxed(&page_bounds.hard_limit, 10 * MIB);
-    const uint32_t first = ground_take(3 * MIB_GRANULES), fence = ground_take(1),
-                   second = ground_take(3 * MIB_GRANULES);
-    ground_give(first);
-    ground_give(second);
-    CHECK_EQ(ground_stats().dirty, 6 * MIB);
-    CHECK(ground_take(8 * MIB_GRANULES) != 0);
-    CHECK(ground_stats().dirty + 8 * MIB + GRANULE_BYTES <= 10 * MIB);
-    CHECK(fence != 0);
-    (void)ground_walk();
-}
-
-TEST(a_hard_limit_below_what_is_live_refuses_and_nothing_more)
-{
-    begin();
-    const uint32_t first = ground_take(4 * MIB_GRANULES);
-    store_relaxed(&page_bounds.hard_limit, MIB);
-    CHECK_EQ(ground_take(1), 0);
-    ground_give(first);
-    CHECK(ground_take(MIB_GRANULES) != 0);
-    (void)ground_walk();
-}
-
 /* ---- Extending ---------------------------------------------------------------------------------------------------- */
 
 /* page_extend() as the floor above would call it. */
@@ -513,7 +358,7 @@ static bool extend(uint32_t first, uint32_t wanted)
 
 TEST(a_run_grows_into_what_is_free_behind_it_clean_or_dirty)
 {
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(4);
     CHECK(extend(first, 10));
     CHECK_EQ(ground_walk().live, 10);
@@ -544,7 +389,7 @@ TEST(a_run_does_not_grow_beyond_the_end_of_the_range_nor_into_a_hole)
 
 TEST(a_run_does_not_grow_beyond_the_hard_limit)
 {
-    begin();
+    ground_begin();
     const uint32_t first = ground_take(4);
     store_relaxed(&page_bounds.hard_limit, ground_bytes(8));
     CHECK(!extend(first, 9));
@@ -659,7 +504,7 @@ static void random_life(const void *argument)
     if (kernel->obstacles)
         begin_at_a_place();
     else
-        begin();
+        ground_begin();
     store_relaxed(&page_bounds.purge_delay_ms, 100);
     store_relaxed(&page_bounds.dirty_floor, 4 * MIB);
     store_relaxed(&page_bounds.hard_limit, kernel->hard_limit);
@@ -749,7 +594,7 @@ TEST(all_calls_from_any_one_on_may_be_refused_in_a_reservation) { every_refusal_
 
 TEST(fork_holds_the_floor_still_and_both_sides_go_on)
 {
-    begin();
+    ground_begin();
     CHECK(!os_lock_any_is_held());
     page_fork_prepare();
     CHECK(os_lock_any_is_held());

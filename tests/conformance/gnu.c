@@ -1,5 +1,6 @@
 /* gnu.c: mallinfo, mallinfo2, mallopt, malloc_trim, malloc_stats, malloc_info. */
 #include "../lib/blocks.h"
+#include "../lib/self.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -204,15 +205,6 @@ TEST(mallopt_refuses_the_rest)
 
 /* ---- malloc_trim ------------------------------------------------------------------------------------------------- */
 
-static size_t resident_bytes(void)
-{
-    char text[128] = {0};
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file != NULL && fgets(text, sizeof text, file));
-    fclose(file);
-    return strtoul(strchr(text, ' '), NULL, 10) * block_page_bytes();
-}
-
 static void allocate_and_free_64_mib(size_t bytes)
 {
     static void *blocks[64 * 1024];
@@ -229,11 +221,11 @@ static void allocate_and_free_64_mib(size_t bytes)
 TEST(trim_lowers_the_resident_size)
 {
     malloc_trim(0);
-    size_t before = resident_bytes();
+    size_t before = self_status("VmRSS");
     for (size_t bytes = 1024; bytes <= 16 * MIB; bytes *= 16) {
         allocate_and_free_64_mib(bytes);
         malloc_trim(0);
-        CHECK(resident_bytes() < before + 4 * MIB);
+        CHECK(self_status("VmRSS") < before + 4 * MIB);
     }
 }
 

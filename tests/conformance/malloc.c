@@ -1,5 +1,6 @@
 /* malloc.c: malloc(n) gives a block of its own, 16-byte aligned, whose usable bytes all belong to the program. */
 #include "../lib/blocks.h"
+#include "../lib/self.h"
 
 enum { LIVE = 64 };
 
@@ -125,15 +126,6 @@ TEST(contents_survive_random_replacement_in_four_threads)
 
 /* ---- Memory comes back ------------------------------------------------------------------------------------------- */
 
-static size_t resident_bytes(void)
-{
-    char text[128] = {0};
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file != NULL && fgets(text, sizeof text, file));
-    fclose(file);
-    return strtoul(strchr(text, ' '), NULL, 10) * block_page_bytes();
-}
-
 static void churn(size_t bytes, size_t blocks_live, int rounds)
 {
     static unsigned char *blocks[256];
@@ -153,10 +145,10 @@ TEST(freed_memory_is_used_again)
     const size_t sizes[] = {16, 100, 1000, 5000, 40000, 200 * KIB, 3 * MIB};
     for (size_t i = 0; i < COUNT(sizes); i++)
         churn(sizes[i], 16, 4);
-    size_t before = resident_bytes();
+    size_t before = self_status("VmRSS");
     for (size_t i = 0; i < COUNT(sizes); i++)
         churn(sizes[i], 16, 40); /* without reuse: 2.2 GB */
-    CHECK(resident_bytes() < before + 64 * MIB);
+    CHECK(self_status("VmRSS") < before + 64 * MIB);
 }
 
 /* ---- Two threads free what one allocated ------------------------------------------------------------------------- */

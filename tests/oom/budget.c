@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "../stress/self.h"
+#include "../lib/self.h"
 
 #include "../stress/oracle.h"
 

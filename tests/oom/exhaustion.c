@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "../stress/self.h"
+#include "../lib/self.h"
 
 #include "../stress/oracle.h"
 

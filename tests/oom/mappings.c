@@ -7,7 +7,7 @@
 
 #include <sys/mman.h>
 
-#include "../stress/self.h"
+#include "../lib/self.h"
 
 #include "../stress/oracle.h"
 

@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "../stress/self.h"
+#include "../lib/self.h"
 
 #include "../stress/exchange.h"
 

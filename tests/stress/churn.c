@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "exchange.h"
+#include "../lib/stats.h"
 
 enum {
     GENERATION_THREADS = 8,
@@ -19,13 +20,6 @@ enum {
 
 static struct exchange exchange;
 static const size_t sizes[] = {16, 24, 100, 256, 700, 1024, 3000, 8000, 20000, 70000};
-
-static struct ashlar_stats stats_now(void)
-{
-    struct ashlar_stats stats;
-    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
-    return stats;
-}
 
 static size_t random_size(struct dice *dice) { return sizes[dice_roll(dice, sizeof sizes / sizeof *sizes)]; }
 

@@ -14,6 +14,7 @@
 
 #include "child.h"
 #include "exchange.h"
+#include "../lib/stats.h"
 
 enum { REAPERS = 3, CHILD_SECONDS = 60, HELD_MAX = 3 * ASHLAR_STATS_CLASSES };
 
@@ -60,13 +61,6 @@ static void *reap(void *shelf)
 
 /* ---- Children ---------------------------------------------------------------------------------------------------- */
 
-static struct ashlar_stats figures(void)
-{
-    struct ashlar_stats stats;
-    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
-    return stats;
-}
-
 static void expect_sane(const struct ashlar_stats *stats)
 {
     uint64_t live = stats->large_live_blocks;
@@ -88,7 +82,7 @@ static void expect_sane(const struct ashlar_stats *stats)
 /* Take blocks of every class: from slabs of the dead too. returns: how many. */
 static size_t take_of_every_class(struct block *held)
 {
-    const struct ashlar_stats stats = figures();
+    const struct ashlar_stats stats = stats_now();
     size_t count = 0;
     for (size_t i = 0; i < HELD_MAX; i++) {
         const size_t bytes = stats.classes[i % ASHLAR_STATS_CLASSES].block_bytes;
@@ -103,16 +97,16 @@ static void __attribute__((noreturn)) live_as_child(void)
     static struct block held[HELD_MAX];
     alarm(CHILD_SECONDS);
     exchange_clear(&exchange);
-    const struct ashlar_stats before = figures();
+    const struct ashlar_stats before = stats_now();
     expect_sane(&before);
     const size_t count = take_of_every_class(held);
-    const struct ashlar_stats between = figures();
+    const struct ashlar_stats between = stats_now();
     expect_sane(&between);
     CHECK_EQ(between.live_blocks, before.live_blocks + count);
     CHECK_EQ(between.allocations, before.allocations + count);
     for (size_t i = 0; i < count; i++)
         block_release(&held[i], i);
-    const struct ashlar_stats after = figures();
+    const struct ashlar_stats after = stats_now();
     expect_sane(&after);
     CHECK_EQ(after.live_blocks, before.live_blocks);
     _exit(0);

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "self.h"
+#include "../lib/self.h"
 
 #include "oracle.h"
 

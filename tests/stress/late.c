@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "oracle.h"
+#include "../lib/stats.h"
 
 enum { BLOCKS = 24 };
 
@@ -180,17 +181,10 @@ static void *be_late(void *latecomer)
     return NULL;
 }
 
-static struct ashlar_stats figures(void)
-{
-    struct ashlar_stats stats;
-    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
-    return stats;
-}
-
 static void latecomers_leave_no_heap(const void *round)
 {
     enum { LATECOMERS = 2000, WARM_UP = 10, HEAPS_MORE = 4 };
-    struct ashlar_stats before = figures();
+    struct ashlar_stats before = stats_now();
     /* A heap that is born in one round ends in the next. */
     if (*(const int *)round + TEST_UNDER_TSAN > ROUNDS)
         SKIP("the thread sanitizer ends a thread before its last round of destructors");
@@ -199,12 +193,12 @@ static void latecomers_leave_no_heap(const void *round)
         struct latecomer latecomer = {.round = *(const int *)round, .inherited = malloc(100)};
         pthread_t thread;
         if (i == WARM_UP)
-            before = figures();
+            before = stats_now();
         CHECK_EQ(pthread_create(&thread, NULL, be_late, &latecomer), 0);
         CHECK_EQ(pthread_join(thread, NULL), 0);
         CHECK_EQ(latecomer.rounds_seen, latecomer.round);
     }
-    const struct ashlar_stats after = figures();
+    const struct ashlar_stats after = stats_now();
     if (after.heaps > before.heaps + HEAPS_MORE || after.metadata_bytes > before.metadata_bytes + 64 * KIB ||
         after.active_bytes > before.active_bytes + MIB)
         VIOLATION("%d threads, one after another, left %llu heaps, %llu bytes of metadata and %llu active bytes more",

@@ -11,7 +11,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "self.h"
+#include "../lib/self.h"
 
 #include "oracle.h"
 

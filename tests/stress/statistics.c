@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "exchange.h"
+#include "../lib/stats.h"
 
 enum { WORKERS = 4, READERS = 2, LIVES = 6, STEPS = 2000, HEAPS_MOST = 2 * WORKERS + READERS + 2 };
 
@@ -19,13 +20,6 @@ static const uint64_t BLOCKS_MOST = WORKERS * SHELF_PLACES + EXCHANGE_PLACES + 1
 static struct exchange exchange;
 static struct shelf shelves[WORKERS];
 static _Atomic bool is_over;
-
-static struct ashlar_stats stats_now(void)
-{
-    struct ashlar_stats stats;
-    CHECK_EQ(ashlar_stats_read(&stats, sizeof stats), 0);
-    return stats;
-}
 
 static void give_and_take(struct dice *dice)
 {

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "self.h"
+#include "../lib/self.h"
 
 #include "exchange.h"
 

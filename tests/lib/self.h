@@ -1,8 +1,8 @@
 /* self.h: what the kernel says about this process, read without allocating. */
-#ifndef ASHLAR_TESTS_SELF_H
-#define ASHLAR_TESTS_SELF_H
+#ifndef TEST_SELF_H
+#define TEST_SELF_H
 
-#include "../lib/test.h"
+#include "test.h"
 
 #include <fcntl.h>
 #include <stdio.h>

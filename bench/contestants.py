@@ -6,16 +6,19 @@ has to show that malloc, free, calloc and realloc of every object in the process
 """
 
 import dataclasses
+import glob
 import pathlib
 import re
 import subprocess
 import tempfile
 
-# name: (soname, Debian package)
+# name: (soname, or pattern of a path where the dynamic loader does not look; Debian package)
 KNOWN_RIVALS = {
     "mimalloc": ("libmimalloc.so.2", "libmimalloc2.0"),
     "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
     "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+    "tbbmalloc": ("libtbbmalloc_proxy.so.2", "libtbbmalloc2"),
+    "scudo": ("/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-*64.so", "libclang-rt-dev"),
 }
 
 PROOF_SECONDS = 120
@@ -41,12 +44,14 @@ class NotInEffect(Exception):
     """A preload did not take effect in a program."""
 
 
-def find_library(soname):
-    """The path of a shared library as the dynamic loader would find it, or None."""
+def find_library(name):
+    """The path of a shared library as the dynamic loader would find it, or the last that a pattern names; or None."""
+    if name.startswith("/"):
+        return max(glob.glob(name), default=None)
     listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
-        name, arrow, path = line.strip().partition(" => ")
-        if arrow and name.split()[0] == soname:
+        entry, arrow, path = line.strip().partition(" => ")
+        if arrow and entry.split()[0] == name:
             return path
     return None
 
@@ -70,8 +75,8 @@ def find_contestants(build, extra_rivals):
         found.append(Contestant(SUBJECT, str(subject.resolve())))
     else:
         remarks.append(f"no {subject}: rivals only")
-    for name, (soname, package) in KNOWN_RIVALS.items():
-        path = find_library(soname)
+    for name, (library, package) in KNOWN_RIVALS.items():
+        path = find_library(library)
         if path:
             found.append(Contestant(name, path))
         else:

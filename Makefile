@@ -6,7 +6,7 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench programs floors paths format check-format lint \
+.PHONY: help demo test build debug bench bench-quick programs floors paths format check-format lint \
 	asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
@@ -34,6 +34,10 @@ debug: ## Build with assertions on, each source alone, and run the tests on it
 bench: build ## Measure against other malloc libraries, interleaved
 	@dev/setup.sh bench
 	@bench/run.py
+
+bench-quick: build ## A quarter of the work, half the repeats, no curves: some five minutes
+	@dev/setup.sh bench
+	@bench/run.py --quick
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test

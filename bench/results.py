@@ -6,6 +6,7 @@ import random
 import statistics
 
 from contestants import BASELINE, BASELINE_AGAIN, SUBJECT
+from workloads import CURVES
 
 RESAMPLES = 2000
 WANTED_REPEATS = 10
@@ -134,6 +135,20 @@ class Results:
         return [name for name, workload in self.workloads.items()
                 if workload["judges_" + quantity] and all(self.cell(name, other).valid for other in self.names)]
 
+    def contests(self):
+        """The workloads that are no points of a curve."""
+        return [name for name, workload in self.workloads.items() if not workload.get("curve")]
+
+    def points(self, axis):
+        """(place on the axis, workload) of a curve's points, in order."""
+        return sorted((workload["curve"][1], name) for name, workload in self.workloads.items()
+                      if workload.get("curve") and workload["curve"][0] == axis)
+
+    def cost(self, workload, name):
+        """(nanoseconds of a replacement, of which the program's own cache misses): NaN when it failed."""
+        measured = self.cell(workload, name).measured
+        return measured.get("op_ps", math.nan) / 1000, measured.get("floor_ps", math.nan) / 1000
+
     def mean_ratio(self, name, quantity):
         """Geometric mean, over the judged workloads, of the ratio to each workload's best rival."""
         return geometric_mean([self.ratio(workload, name, self.best(workload, quantity, self.rivals), quantity)
@@ -149,7 +164,7 @@ class Results:
     def report(self):
         """All of it, as Markdown."""
         parts = [self._heading(), self._means(), self._targets(), self._subject(), self._noise(), self._kept_memory(),
-                 *map(self._details, self.workloads), self._failures()]
+                 *map(self._curve, CURVES), *map(self._details, self.contests()), self._failures()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _heading(self):
@@ -230,7 +245,7 @@ class Results:
         if SUBJECT not in self.names or not self.rivals:
             return []
         rows = []
-        for workload in self.workloads:
+        for workload in self.contests():
             row = [workload]
             for quantity in ("time", "memory"):
                 best = self.best(workload, quantity, self.rivals)
@@ -267,6 +282,22 @@ class Results:
             return []
         return ["## Memory kept by idle threads", "", "RSS in MiB, medians, in the workload idle.", "",
                 *table(["contestant", *(text for _, text in fields)], rows)]
+
+    def _curve(self, axis):
+        points = self.points(axis)
+        if not points:
+            return []
+        rows = []
+        for name in self.names:
+            costs = [self.cost(workload, name) for _, workload in points]
+            peaks = [self.cell(workload, name) for _, workload in points]
+            rows.append([name, *(f"{whole:.0f} ({whole / floor:.2f})" for whole, floor in costs),
+                         *(f"{cell.memory.median / 1024:.0f}" if cell.valid else "-" for cell in peaks)])
+        places = [str(place) for place, _ in points]
+        return [f"## Curve: {CURVES[axis]}", "",
+                "A replacement at a random place: nanoseconds, and in brackets how many times the floor, which is the same "
+                "pattern without malloc and free. Then peak RSS in MiB.", "",
+                *table(["contestant", *(f"{place} ns" for place in places), *(f"{place} MiB" for place in places)], rows)]
 
     def _details(self, workload):
         about = self.workloads[workload]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Measure Ashlar against other malloc libraries: every contestant, on every workload, interleaved.
 
     bench/run.py [--build build] [--quick] [--repeats N] [--workloads "a b"] [--contestants "a b"] [--output DIRECTORY]
@@ -24,6 +24,7 @@ import time
 
 import contestants
 import host
+import page
 import results
 import workloads
 
@@ -44,7 +45,7 @@ def parse_arguments():
     parser.add_argument("--workloads", default=given("WORKLOADS") or "", help="names in one argument (default: all)")
     parser.add_argument("--contestants", default=given("CONTESTANTS") or "", help="names (default: all present)")
     parser.add_argument("--seed", type=int, help="of the order of runs (default: from the clock)")
-    parser.add_argument("--quick", action="store_true", help="half the work, 5 repeats: about a quarter of the time")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the work, 5 repeats, no curves: some five minutes")
     parser.add_argument("--scale", type=int, help="work of each run in percent of the usual")
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON", help="only make the tables from raw results")
@@ -232,9 +233,11 @@ def settle_results(ready, reference, runner):
 def measure(raw, ready, players, runner, save):
     """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time."""
     order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
-    progress = Progress(rounds * len(ready) * len(players))
+    progress = Progress(sum(min(rounds, workload.most_rounds or rounds) for workload in ready) * len(players))
     for round_number in range(1, rounds + 1):
         for workload in ready:
+            if workload.most_rounds and round_number > workload.most_rounds:
+                continue
             for contestant in order.sample(players, len(players)):
                 progress.show(round_number, workload.name, contestant.name)
                 raw["runs"].append({"round": round_number} | runner.run(workload, contestant))
@@ -246,19 +249,23 @@ def measure(raw, ready, players, runner, save):
 
 
 def write_results(raw, directory):
-    """results.json, replaced as a whole, and the tables beside it. returns: the report."""
+    """results.json, replaced as a whole, and beside it the tables, and the page when all is done. returns: the report."""
     directory.mkdir(parents=True, exist_ok=True)
     fresh = directory / "results.json.new"
     fresh.write_text(json.dumps(raw, indent=1) + "\n")
     fresh.replace(directory / "results.json")
-    report = results.Results(raw).report()
+    outcome = results.Results(raw)
+    report = outcome.report()
     (directory / "results.md").write_text(report)
+    if raw["complete"]:
+        (directory / "results.html").write_text(page.make(outcome, report))
     return report
 
 
 def describe(workload):
     return {"name": workload.name, "question": workload.question, "command": list(workload.command),
-            "threads": workload.threads, "judges_time": workload.judges_time, "judges_memory": workload.judges_memory}
+            "threads": workload.threads, "judges_time": workload.judges_time, "judges_memory": workload.judges_memory,
+            "curve": list(workload.curve)}
 
 
 def bench(arguments, scratch):
@@ -266,6 +273,8 @@ def bench(arguments, scratch):
     found, remarks = contestants.find_contestants(arguments.build, os.environ.get("BENCH_RIVALS", ""))
     chosen = choose([contestant.name for contestant in found], arguments.contestants, "contestant")
     wanted = choose(workloads.names(), arguments.workloads, "workload")
+    if arguments.quick and not arguments.workloads:
+        wanted = workloads.names(curves=False)
     if arguments.list:
         print("workloads:", *wanted, "\ncontestants:", *chosen)
         return 0

@@ -13,7 +13,7 @@ import subprocess
 import inputs
 
 HERE = pathlib.Path(__file__).resolve().parent
-QUICK_SCALE = 50
+QUICK_SCALE = 25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Workload:
     judges_time: bool = True    # counts in the geometric mean of time
     judges_memory: bool = True  # counts in the geometric mean of peak RSS
     output: pathlib.Path | None = None  # a file whose content is part of the result
+    curve: tuple = ()           # (axis, place on it): a point of a curve, not judged as a workload
+    most_rounds: int | None = None  # it takes part in the first so many rounds only
     environment: dict = dataclasses.field(default_factory=dict)
 
 
@@ -54,6 +56,8 @@ class _Own:
     fixed: bool = False  # always at the usual scale: its result is an amount, and targets are set for that amount
     judges_time: bool = True
     judges_memory: bool = True
+    curve: tuple = ()
+    most_rounds: int | None = None
 
     def prepare(self, settings):
         threads = settings.threads if self.threads == "MANY" else self.threads
@@ -61,8 +65,19 @@ class _Own:
         tail = tuple(str(threads if argument == "THREADS" else argument) for argument in self.arguments)
         scale = 100 if self.fixed else settings.scale * self.factor
         return Workload(self.name, self.question, (program, str(scale), *tail), (program, "1", *tail), threads,
-                        self.judges_time, self.judges_memory)
+                        self.judges_time, self.judges_memory, curve=self.curve, most_rounds=self.most_rounds)
 
+
+def _point(axis, place, live_mib=64, threads=1, kinds=16):
+    """One point of a curve: the cost of a replacement and the peak RSS at that live size, threads, or sizes in use."""
+    question = {"live": f"{place} MiB live", "threads": f"{place} threads, 64 MiB live",
+                "kinds": f"{place} sizes in use, 64 MiB live"}[axis]
+    return _Own(f"scale_{axis}_{place}", f"random replacement: {question}", "scale", threads,
+                (live_mib * 1024, "THREADS", kinds), judges_time=False, judges_memory=False, curve=(axis, place),
+                most_rounds=3 if live_mib > 2048 else 5)
+
+
+CURVES = {"live": "live memory, MiB", "threads": "threads", "kinds": "sizes in use"}
 
 _OWN = (
     _Own("factor", "tiny short-lived objects: big-integer factoring", "factor", arguments=()),
@@ -88,6 +103,9 @@ _OWN = (
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
     _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False),
+    *(_point("live", live, live_mib=live) for live in (1, 16, 256, 2048, 8192)),
+    *(_point("threads", threads, threads=threads) for threads in (1, 2, 4, 8, 16, 64)),
+    *(_point("kinds", kinds, kinds=kinds) for kinds in (1, 4, 16, 64)),
 )
 
 
@@ -131,9 +149,9 @@ def _sqlite3(settings):
 _REAL = {"cc1": (_cc1, "gcc"), "python3": (_python3, "python3"), "sqlite3": (_sqlite3, "sqlite3")}
 
 
-def names():
-    """Every workload's name, in order."""
-    return [own.name for own in _OWN] + list(_REAL)
+def names(curves=True):
+    """Every workload's name, in order; those of the curves' points, too, or not."""
+    return [own.name for own in _OWN if curves or not own.curve] + list(_REAL)
 
 
 def prepare(wanted, settings):
@@ -148,8 +166,8 @@ def prepare(wanted, settings):
     return ready, remarks
 
 
-# Values that a program measures about itself end in _kib; everything else in its output is the result.
-MEASURED = re.compile(r" (\w+_kib)=(\d+)")
+# Values that a program measures about itself end in _kib or _ps; everything else in its output is the result.
+MEASURED = re.compile(r" (\w+_(?:kib|ps))=(\d+)")
 
 
 def split_output(text):

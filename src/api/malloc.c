@@ -78,7 +78,7 @@ static void *resize(void *address, size_t bytes, const char *in)
     const struct heap_block block = heap_find(address, in);
 
     if (unlikely(block.kind == BLOCK_FOREIGN))
-        return os_lock_any_is_held() ? no_memory() : foreign_realloc(address, bytes, in);
+        return page_is_inside() ? no_memory() : foreign_realloc(address, bytes, in);
     void *const moved = heap_realloc(address, &block, bytes, in);
 
     return likely(moved != NULL) ? moved : no_memory();

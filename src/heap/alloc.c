@@ -107,7 +107,7 @@ void *heap_alloc(struct heap *shared, const struct heap_request *request)
     void *const block = heap_alloc_inside(heap, request);
 
     heap_leave(heap);
-    if (block == NULL && os_lock_any_is_held()) /* a signal handler has interrupted this very thread there */
+    if (block == NULL && page_is_inside()) /* a signal handler has interrupted this very thread there */
         return page_fresh_take(request->bytes, request->alignment);
     return block;
 }

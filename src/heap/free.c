@@ -169,7 +169,7 @@ static bool free_elsewhere(void *address, const char *in)
 {
     const struct heap_block block = find_elsewhere(address, in);
 
-    if (block.kind != BLOCK_FRESH && os_lock_any_is_held()) { /* a signal handler: the table cannot be changed now */
+    if (block.kind != BLOCK_FRESH && page_is_inside()) { /* a signal handler: the table cannot be changed now */
         add_relaxed(&heap_counts.dropped, 1);
         return true;
     }

@@ -7,8 +7,9 @@
  * may be the thread that the spinner keeps from running.
  *
  * A handler may want a lock that comes before those which the code under it holds. It takes it if it is free, but must
- * not wait for it for ever: its holder may be waiting for one of those. So whoever waits without end waits for a lock
- * behind all that it holds, and no circle closes. */
+ * not wait for it for ever: its holder may be waiting for one of those, or for the wake-up that the code under it owes.
+ * So whoever waits without end waits for a lock behind all that it holds, and no circle closes. (Shared heaps' locks,
+ * all of one rank, are taken together by a fork alone, under the lock that comes before them.) */
 #include "os/os.h"
 
 #include <errno.h>
@@ -23,8 +24,8 @@ enum { SPINS = 40, YIELDS = 20, FORK_ATTEMPTS = 100 };
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "the kernel looks at the low half of the word, which comes first");
 
-/* How many locks of each rank this thread holds, or is about to take or drop: counted up before and down after, so that
- * a handler never finds fewer than there are. */
+/* How many locks of each rank this thread holds, awaits, or is taking or dropping: counted up before and down after, so
+ * that a handler never finds fewer than there are. */
 static __thread uint32_t held[LOCK_RANKS] __attribute__((tls_model("initial-exec")));
 
 static void futex(struct os_lock *lock, int operation, uint32_t value)
@@ -105,7 +106,8 @@ static bool take_in_order(struct os_lock *lock, const struct os_lock *above)
         return true;
     if (os_lock_is_held(lock))
         return false;
-    const bool is_alone = held[lock->rank] == 1 || (above != NULL && os_lock_is_held(above));
+    /* Of any other rank there is one lock only, and it is not held. */
+    const bool is_alone = lock->rank != LOCK_HEAP || held[lock->rank] == 1 || (above != NULL && os_lock_is_held(above));
     if (!is_alone || holds_behind(lock->rank))
         return take_soon(lock, self);
     take_slowly(lock, self);
@@ -126,7 +128,10 @@ bool os_lock_is_held(const struct os_lock *lock)
     return (load_relaxed(&lock->word) & ~WAITED_FOR) == os_thread_pointer();
 }
 
-bool os_lock_may_wait(const struct os_lock *lock) { return held[lock->rank] == 0 && !holds_behind(lock->rank); }
+bool os_lock_may_wait(const struct os_lock *lock)
+{
+    return !os_lock_is_held(lock) && (lock->rank != LOCK_HEAP || held[lock->rank] == 0) && !holds_behind(lock->rank);
+}
 
 bool os_lock_any_is_held(void) { return held[0] != 0 || holds_behind(0); }
 
@@ -135,9 +140,9 @@ void os_lock_drop(struct os_lock *lock)
     /* release: publishes what the lock guards; pairs with the acquire in try_take(). */
     const uintptr_t word = atomic_exchange_explicit(&lock->word, 0, memory_order_release);
 
-    unhold(lock);
     if ((word & WAITED_FOR) != 0)
         futex(lock, FUTEX_WAKE, 1);
+    unhold(lock); /* only now: whoever is to be woken may hold what a handler waits for */
 }
 
 bool os_lock_try(struct os_lock *lock)
@@ -180,16 +185,18 @@ void os_yield(void)
 
 void os_lock_fork_prepare(struct os_lock *lock, const struct os_lock *above)
 {
+    if (os_lock_is_held(lock)) {
+        lock->forks += lock->forks != 0; /* 0: the code that we interrupted holds it */
+        return;
+    }
     hold(lock);
-    for (int i = 0; i < FORK_ATTEMPTS && !os_lock_is_held(lock); i++) {
+    for (int i = 0; i < FORK_ATTEMPTS; i++) {
         if (take_in_order(lock, above)) {
             lock->forks = 1;
             return;
         }
     }
     unhold(lock);
-    if (os_lock_is_held(lock) && lock->forks != 0)
-        lock->forks++;
 }
 
 void os_lock_fork_parent(struct os_lock *lock)

@@ -75,9 +75,9 @@ struct os_lock {
     uint32_t forks; /* calls of fork that hold it: more than one when a handler forks in the middle of another fork */
 };
 
-/* Wait for `lock` and take it. returns: false when this thread holds it already, or one that comes after it in order
- * or has the same rank, and it is not free for a while: a signal handler interrupted us, and its holder may be waiting
- * for us. The caller must do without. */
+/* Wait for `lock` and take it. returns: false when this thread holds it already; or when it holds, takes, awaits or
+ * drops one that comes after it in order, or another one of its rank, and `lock` is not free for some milliseconds: a
+ * signal handler interrupted us, and the holder may be waiting for us. The caller must do without. */
 bool os_lock_take(struct os_lock *lock);
 void os_lock_drop(struct os_lock *lock);
 
@@ -85,8 +85,7 @@ void os_lock_drop(struct os_lock *lock);
  * there. */
 bool os_lock_any_is_held(void);
 
-/* Whether os_lock_take() would wait without end: the thread holds neither `lock` nor what would make it out of order.
- */
+/* Whether os_lock_take() would wait as long as it takes. */
 bool os_lock_may_wait(const struct os_lock *lock);
 
 /* Whether this thread holds `lock`. */
@@ -110,10 +109,12 @@ void os_yield(void);
 bool os_lock_try(struct os_lock *lock);
 
 /* The three steps of a fork. Prepare takes `lock`; beside others of its rank if all who do so hold `above`, which may
- * be NULL. It waits longer than os_lock_take() where that would give up, and goes without it in the end. Parent drops
- * it. Child drops it, and makes it free if another thread holds it. returns: whether what the lock guards is whole in
- * the child: if not, this thread was interrupted while it changed it, or another thread waited under it for this one.
- */
+ * be NULL. Where os_lock_take() would give up it tries for about a quarter of a second, and goes without it in the end.
+ *
+ * Parent drops it. Child drops it, and makes it free if another thread holds it.
+ *
+ * returns: whether what the lock guards is surely whole in the child: if not, this thread was interrupted while it held
+ * the lock (by another fork, perhaps), or another thread held it for too long. */
 void os_lock_fork_prepare(struct os_lock *lock, const struct os_lock *above);
 void os_lock_fork_parent(struct os_lock *lock);
 bool os_lock_fork_child(struct os_lock *lock);

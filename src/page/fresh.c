@@ -28,23 +28,23 @@ static_assert(sizeof(struct chunk) % BLOCK_ALIGN == 0 && sizeof(struct fresh_hea
 
 static _Atomic(struct chunk *) newest;
 
-/* Map a chunk with room for `bytes` bytes and make it the newest. */
-static struct chunk *add_chunk(size_t bytes)
+/* Map a chunk, take its first `bytes` bytes before anybody else can, and make it the newest. */
+static uintptr_t take_from_new(size_t bytes)
 {
     const size_t wanted = bytes + sizeof(struct chunk);
     const size_t mapped = round_up(wanted > CHUNK_BYTES ? wanted : CHUNK_BYTES, page_ground.page_bytes);
     struct chunk *const chunk = os_map(NULL, mapped, NULL);
 
     if (chunk == NULL)
-        return NULL;
+        return 0;
     chunk->bytes = mapped;
-    store_relaxed(&chunk->taken, sizeof *chunk);
+    store_relaxed(&chunk->taken, wanted);
     chunk->older = load_relaxed(&newest);
     /* release: publishes the chunk; pairs with the acquires below. */
     while (!atomic_compare_exchange_weak_explicit(&newest, &chunk->older, chunk, memory_order_release,
                                                   memory_order_relaxed))
         ;
-    return chunk;
+    return (uintptr_t)(chunk + 1);
 }
 
 /* Take `bytes` bytes of `chunk`. returns: 0 when it has no room. */
@@ -68,7 +68,7 @@ void *page_fresh_take(size_t bytes, size_t alignment)
     uintptr_t start = take_from(load_acquire(&newest), whole);
 
     if (start == 0)
-        start = take_from(add_chunk(whole), whole);
+        start = take_from_new(whole);
     if (start == 0)
         return NULL;
     const uintptr_t block =

@@ -196,6 +196,10 @@ void *page_huge_resize(void *block, size_t bytes);
 /* A live block of `heap`, or a record with state HUGE_UNKNOWN: to end them one by one. */
 struct page_huge page_huge_any_of(uint32_t heap);
 
+/* Whether a signal handler has interrupted the calling thread inside this floor: then nothing can be taken or given
+ * here. */
+bool page_is_inside(void);
+
 /* ---- A block when nothing else can be had: our own lock is held by this very thread -------------------------------------------- */
 
 /* A block outside all ranges, zero, aligned to `alignment`. Takes no lock. returns: NULL when the kernel refuses. */

@@ -57,6 +57,8 @@ static struct {
  * were free: it is dropped for a while to purge, and has to be had again. */
 static bool come_in(void) { return os_lock_may_wait(&run_lock) && os_lock_take(&run_lock); }
 
+bool page_is_inside(void) { return !os_lock_may_wait(&run_lock); }
+
 struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
 
 /* ---- Free runs in their trees and in the list of dirty ones -------------------------------------------------------------- */
@@ -576,12 +578,14 @@ static void recover_purging(void)
 
 bool page_fork_child(void)
 {
-    bool is_whole = page_huge_fork_child();
+    const bool huge_are_whole = page_huge_fork_child();
+    const bool runs_are_whole = os_lock_fork_child(&run_lock);
 
-    is_whole &= os_lock_fork_child(&run_lock);
-    if (is_whole)
+    if (runs_are_whole && come_in()) { /* again: a handler may come */
         recover_purging();
-    return is_whole;
+        os_lock_drop(&run_lock);
+    }
+    return huge_are_whole && runs_are_whole;
 }
 
 void page_stats_read(struct page_stats *stats)

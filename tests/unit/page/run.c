@@ -595,15 +595,15 @@ TEST(all_calls_from_any_one_on_may_be_refused_in_a_reservation) { every_refusal_
 TEST(fork_holds_the_floor_still_and_both_sides_go_on)
 {
     ground_begin();
-    CHECK(!os_lock_any_is_held());
+    CHECK(!page_is_inside());
     page_fork_prepare();
-    CHECK(os_lock_any_is_held());
+    CHECK(page_is_inside());
     CHECK_EQ(ground_take(1), 0);
     page_fork_parent();
-    CHECK(!os_lock_any_is_held());
+    CHECK(!page_is_inside());
     CHECK(ground_take(1) != 0);
     page_fork_prepare();
     page_fork_child();
-    CHECK(!os_lock_any_is_held());
+    CHECK(!page_is_inside());
     CHECK(ground_take(1) != 0);
 }

@@ -1,6 +1,6 @@
 /* slabs.c: the slabs of a heap, and where each of them is.
  *
- *             +--list empty, nothing freed--> full --first free--+
+ *             +--list empty, nothing freed--> full --some freed--+
  *             |                                                  v
  *   fresh -> current <------------oldest first------------- partial --all free--> given back
  *             ^
@@ -10,8 +10,11 @@
  * two. Threads:   inside the heap. */
 #include "heap/own.h"
 
-/* A sleeping slab joins the queue again after so many frees. docs/design/003. */
-enum { WAKE_AFTER = 1 };
+/* A sleeping slab joins the queue again after a 64th of its blocks, or one, have been freed: so a refill finds more
+ * than one block, and a slab is not woken for each. docs/design/003. */
+enum { WAKE_SHARE = 64 };
+
+static uint32_t wake_after(const struct slab *slab) { return 1 + class_table[slab->line.class].capacity / WAKE_SHARE; }
 
 /* ---- The two lists ------------------------------------------------------------------------------------------------------------- */
 
@@ -96,9 +99,9 @@ void heap_slab_sleep(struct heap *heap, struct slab *slab)
 {
     const uint32_t used = slab_used(slab);
 
-    ASSERT(used >= WAKE_AFTER && slab->freed == NULL);
-    slab->needed = WAKE_AFTER;
-    slab->line.slack = (uint16_t)(used - WAKE_AFTER);
+    ASSERT(used >= wake_after(slab) && slab->freed == NULL);
+    slab->needed = wake_after(slab);
+    slab->line.slack = (uint16_t)(used - slab->needed);
     full_insert(&heap->full[slab->line.class], slab);
 }
 

@@ -113,6 +113,24 @@ TEST(a_full_slab_wakes_when_a_block_comes_home)
     check_held(2);
 }
 
+TEST(a_full_slab_of_many_blocks_wakes_when_a_64th_of_them_is_free)
+{
+    enum { PER_SLAB = 4096, FREED = PER_SLAB / 64 + 1 };
+    begin();
+    static void *blocks[PER_SLAB];
+    for (int i = 0; i < PER_SLAB; i++)
+        blocks[i] = get_as(ANN, 16);
+    struct slab *const slab = slab_of(blocks[0]);
+    (void)get_as(ANN, 16); /* another slab */
+    CHECK_EQ(slab->line.state, SLAB_FULL);
+    for (int i = 0; i < FREED; i++) {
+        CHECK_EQ(slab->line.state, SLAB_FULL);
+        free_as(ANN, blocks[i * 7]);
+    }
+    CHECK_EQ(slab->line.state, SLAB_PARTIAL);
+    check_held(PER_SLAB + 1 - FREED);
+}
+
 TEST(the_slab_that_was_woken_first_is_the_next_to_be_used)
 {
     void *blocks[12];

@@ -1,6 +1,9 @@
-/* stats.h: the library's own figures, as a test wants them: now, or not at all. Include it after test.h and names.h. */
+/* stats.h: the library's own figures, as a test wants them: now, or not at all. */
 #ifndef TEST_STATS_H
 #define TEST_STATS_H
+
+#include "../../include/ashlar.h"
+#include "test.h"
 
 #include <errno.h>
 

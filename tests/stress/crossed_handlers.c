@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../lib/stats.h"
 #include "child.h"
 #include "oracle.h"
 
@@ -174,4 +175,62 @@ TEST(threads_whose_handlers_allocate_and_fork_do_not_wait_for_each_other_for_eve
     for (size_t i = 0; i < WORKERS; i++)
         CHECK_EQ(pthread_join(workers[i], NULL), 0);
     test_note("%zu handlers, %zu forks from them", (size_t)handled, (size_t)forked);
+}
+
+/* ---- What handlers free comes back ----------------------------------------------------------------------------------- */
+
+enum { POOL = 60, LETTERS = 64 };
+
+static char *pool[POOL];
+static atomic_size_t next_in_pool;
+static _Atomic(char *) letters[LETTERS];
+
+static void free_one(int signal)
+{
+    (void)signal;
+    if (next_in_pool < POOL)
+        free(pool[next_in_pool++]);
+}
+
+/* Owns what the visitor frees: a heap with mail, which a trim visits. */
+static void *write_letters(void *unused)
+{
+    for (; next_in_pool < POOL; usleep(500))
+        for (size_t i = 0; i < LETTERS; i++)
+            if (letters[i] == NULL)
+                letters[i] = malloc(1000);
+    return unused;
+}
+
+static void *interrupt_until_all_is_free(void *visitor)
+{
+    for (; next_in_pool < POOL; usleep(1000))
+        CHECK_EQ(pthread_kill(*(pthread_t *)visitor, SIGUSR1), 0);
+    return NULL;
+}
+
+TEST(huge_blocks_that_handlers_free_during_visits_come_back)
+{
+    if (TEST_UNDER_TSAN)
+        SKIP("the thread sanitizer holds signals back until the next call that it knows");
+    const struct sigaction action = {.sa_handler = free_one, .sa_flags = SA_RESTART};
+    const uint64_t live_before = stats_now().huge_live_blocks;
+    pthread_t writer, interrupter, visitor = pthread_self();
+    for (size_t i = 0; i < POOL; i++)
+        CHECK((pool[i] = malloc(HUGE_BYTES)) != NULL);
+    CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+    CHECK_EQ(pthread_create(&writer, NULL, write_letters, NULL), 0);
+    CHECK_EQ(pthread_create(&interrupter, NULL, interrupt_until_all_is_free, &visitor), 0);
+    while (next_in_pool < POOL) {
+        for (size_t i = 0; i < LETTERS; i++)
+            free(atomic_exchange(&letters[i], NULL));
+        (void)malloc_trim(0);
+    }
+    CHECK_EQ(pthread_join(writer, NULL), 0);
+    CHECK_EQ(pthread_join(interrupter, NULL), 0);
+    const struct ashlar_stats after = stats_now();
+    test_note("%llu of %d blocks left, %llu frees dropped", (unsigned long long)(after.huge_live_blocks - live_before),
+              POOL, (unsigned long long)after.dropped_frees);
+    CHECK(after.huge_live_blocks <= live_before + after.dropped_frees); /* none is lost without a word */
+    CHECK(after.huge_live_blocks <= live_before + POOL / 4);            /* those that met the page floor itself */
 }

@@ -20,10 +20,18 @@ static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, con
     return block != NULL ? block : no_memory();
 }
 
+/* A block of `class`, from the list or by the short slow path; NULL: allocate_slow() must try. */
+static inline void *take_block(class_id class, const char *in)
+{
+    void *const block = heap_pop(heap_mine(), class);
+
+    return likely(block != NULL) ? block : heap_take(class, in);
+}
+
 NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
 {
-    if (bytes > CLASS_SMALL_MAX && bytes <= CLASS_BYTES_MAX) {
-        void *const block = heap_pop(heap_mine(), class_of_medium(bytes));
+    if (bytes <= CLASS_BYTES_MAX) {
+        void *const block = take_block(class_of(bytes), in);
         if (likely(block != NULL))
             return block;
     }
@@ -47,7 +55,7 @@ EXPORT void *ashlar_calloc(size_t count, size_t bytes)
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
 
     const class_id class = class_of(total);
-    void *const block = heap_pop(heap_mine(), class);
+    void *const block = take_block(class, "calloc");
 
     if (unlikely(block == NULL))
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
@@ -57,7 +65,7 @@ EXPORT void *ashlar_calloc(size_t count, size_t bytes)
 void *api_aligned(size_t alignment, size_t bytes, const char *in)
 {
     if (bytes <= CLASS_BYTES_MAX && alignment <= CLASS_BYTES_MAX) {
-        void *const block = heap_pop(heap_mine(), class_of_aligned(bytes, alignment));
+        void *const block = take_block(class_of_aligned(bytes, alignment), in);
         if (likely(block != NULL))
             return block;
     }

@@ -78,6 +78,18 @@ static void *take(struct heap *heap, class_id class, const char *in)
     return block;
 }
 
+void *heap_take(class_id class, const char *in)
+{
+    struct heap *const heap = heap_own();
+
+    if (unlikely(heap == NULL || !heap_enter_own(heap)))
+        return NULL;
+    void *const block = take(heap, class, in);
+
+    heap_leave_own(heap);
+    return block;
+}
+
 void *heap_alloc_inside(struct heap *heap, const struct heap_request *request)
 {
     if (request->bytes > CLASS_BYTES_MAX || request->alignment > CLASS_BYTES_MAX)

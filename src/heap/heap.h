@@ -63,8 +63,10 @@ static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance ap
 
 /* ---- The fast paths ------------------------------------------------------------------------------------------------------------ */
 
-/* A heap whose lists are empty: what a thread has before its first slow path. */
-extern const struct block *const heap_none[CLASS_COUNT] __attribute__((visibility("hidden"), aligned(128)));
+/* Heaps whose lists are empty: what a thread has before its first slow path, after its end, and after a report. */
+enum heap_without_blocks { NO_HEAP, EXITED_HEAP, RESERVE_HEAP, HEAPS_WITHOUT_BLOCKS };
+extern const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][CLASS_COUNT]
+    __attribute__((visibility("hidden"), aligned(128)));
 
 /* The calling thread's heap, as its distance from heap_none. So zero is right from the very first moment, when an
  * indirect function's resolver may allocate and the loader has not yet given thread-local variables their values. */
@@ -158,6 +160,10 @@ bool heap_free(void *address, const char *in);
 
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
 bool heap_fits(const struct heap_block *block, size_t bytes);
+
+/* A block of `class` from the calling thread's own heap. returns: NULL when there is no such heap, the thread is inside
+ * it already, or there is no memory: heap_alloc() then knows more. */
+void *heap_take(class_id class, const char *in);
 
 /* Resize a live block, which was found to be `block`, to `bytes` > 0, in place or by moving it.
  * returns: NULL when refused: nothing has changed. */

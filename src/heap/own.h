@@ -15,12 +15,37 @@ bool heap_enter_shared(struct heap *heap);
 
 void heap_leave(struct heap *heap);
 
+/* The calling thread's own heap, or NULL when it has none (yet, or any more). */
+static inline struct heap *heap_own(void) { return heap_self < sizeof heap_none ? NULL : heap_mine(); }
+
+/* The one step of heap_enter_own(). */
+static inline bool heap_try_enter_own(struct heap *heap)
+{
+    store_relaxed(&heap->is_busy, true);
+    /* For a handler on this thread. For a visitor: it waits for all stores between its taking the lock and its looking
+     * at is_busy, so one of the two sees the other. */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (likely(os_lock_is_free(&heap->lock)))
+        return true;
+    store_release(&heap->is_busy, false);
+    return false;
+}
+
+bool heap_enter_own_slowly(struct heap *heap);
+
 /* Go inside `heap`, which is the calling thread's own; waits for a visitor to leave. returns: false when this thread is
  * inside already. */
-bool heap_enter_own(struct heap *heap);
+static inline bool heap_enter_own(struct heap *heap)
+{
+    return likely(!load_relaxed(&heap->is_busy) && heap_try_enter_own(heap)) || heap_enter_own_slowly(heap);
+}
 
-/* The calling thread's own heap, or NULL when it has none (yet, or any more). */
-struct heap *heap_own(void);
+/* Out again: what was done is seen by the next visitor. */
+static inline void heap_leave_own(struct heap *heap)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    store_release(&heap->is_busy, false);
+}
 
 struct heap *heap_at(uint32_t id);
 

@@ -150,7 +150,7 @@ void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
 
 void heap_event(struct slab *slab)
 {
-    struct heap *const heap = heap_own();
+    struct heap *const heap = heap_mine(); /* its own: the slab is this thread's */
 
     if (!heap_enter_own(
             heap)) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
@@ -162,7 +162,7 @@ void heap_event(struct slab *slab)
     }
     if (heap_owner_of(slab) == heap->id && slab->needed == 0) /* else a visitor ended it while we waited */
         react(heap, slab);
-    heap_leave(heap);
+    heap_leave_own(heap);
 }
 
 void heap_slab_join(struct heap *heap, struct slab *slab) { settle_slab(heap, slab); }

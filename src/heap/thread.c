@@ -11,18 +11,16 @@
  * memory. */
 #include "heap/own.h"
 
-/* Three heaps without blocks. Constant: the fast path only reads their lists. */
-const struct block *const heap_none[CLASS_COUNT];
-static const struct block *const heap_exited[CLASS_COUNT] __attribute__((aligned(128)));
-static const struct block *const heap_reserve[CLASS_COUNT] __attribute__((aligned(128)));
-
-#define NO_HEAP ((struct heap *)(uintptr_t)heap_none)
-#define EXITED_HEAP ((struct heap *)(uintptr_t)heap_exited)
-#define RESERVE_HEAP ((struct heap *)(uintptr_t)heap_reserve)
+/* Constant: the fast path only reads their lists. */
+const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][CLASS_COUNT];
 
 __thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
 
 static void become(const struct heap *heap) { heap_self = heap_self_of(heap); }
+
+static void become_heapless(enum heap_without_blocks which) { heap_self = which * sizeof heap_none[0]; }
+
+static bool is_heapless(enum heap_without_blocks which) { return heap_self == which * sizeof heap_none[0]; }
 
 struct heap_taps heap_taps;
 
@@ -148,28 +146,20 @@ static void give_heap(struct heap *heap)
 
 /* ---- Inside and outside ---------------------------------------------------------------------------------------------------------------- */
 
-struct heap *heap_own(void)
-{
-    struct heap *const heap = heap_mine();
+bool heap_is_reserve(void) { return is_heapless(RESERVE_HEAP); }
 
-    return heap == NO_HEAP || heap == EXITED_HEAP || heap == RESERVE_HEAP ? NULL : heap;
-}
-
-bool heap_is_reserve(void) { return heap_mine() == RESERVE_HEAP; }
-
-bool heap_enter_own(struct heap *heap)
+bool heap_enter_own_slowly(struct heap *heap)
 {
     while (!load_relaxed(&heap->is_busy)) {
-        store_relaxed(&heap->is_busy, true);
-        /* For a handler on this thread. For a visitor: it waits for all stores between its taking the lock and its
-         * looking at is_busy, so one of the two sees the other. */
-        atomic_signal_fence(memory_order_seq_cst);
-        if (likely(os_lock_is_free(&heap->lock)) || os_lock_is_held(&heap->lock)) /* held: we interrupt our own wait */
+        if (os_lock_is_held(&heap->lock)) { /* we interrupt our own wait */
+            store_relaxed(&heap->is_busy, true);
             return true;
-        store_release(&heap->is_busy, false);
-        if (!os_lock_take(&heap->lock)) /* wait */
+        }
+        if (!os_lock_take(&heap->lock)) /* wait for the visitor */
             return false;
         os_lock_drop(&heap->lock);
+        if (heap_try_enter_own(heap))
+            return true;
     }
     return false;
 }
@@ -203,22 +193,21 @@ static struct heap *begin(void)
 
 struct heap *heap_enter(void)
 {
-    struct heap *const heap = heap_mine();
+    struct heap *const heap = heap_own();
 
-    if (heap == NO_HEAP)
+    if (likely(heap != NULL))
+        return heap_enter_own(heap) ? heap : NULL;
+    if (is_heapless(NO_HEAP))
         return begin();
-    if (heap == EXITED_HEAP)
-        return enter_common();
-    return heap != RESERVE_HEAP && heap_enter_own(heap) ? heap : NULL;
+    return is_heapless(EXITED_HEAP) ? enter_common() : NULL;
 }
 
 void heap_leave(struct heap *heap)
 {
-    atomic_signal_fence(memory_order_seq_cst);
     if (load_relaxed(&heap->is_shared))
         os_lock_drop(&heap->lock);
     else
-        store_release(&heap->is_busy, false); /* what was done is seen by the next visitor */
+        heap_leave_own(heap);
 }
 
 /* ---- Time -------------------------------------------------------------------------------------------------------------------------------- */
@@ -270,10 +259,10 @@ void heap_thread_exit(void)
     /* from a signal handler inside a slow path, or where we hold a lock: leave all as it is */
     if (heap == NULL || os_lock_any_is_held() || !heap_enter_own(heap)) {
         if (!heap_is_reserve())
-            become(EXITED_HEAP);
+            become_heapless(EXITED_HEAP);
         return;
     }
-    become(EXITED_HEAP);
+    become_heapless(EXITED_HEAP);
     dissolve(heap);
     heap_leave(heap);
     give_heap(heap);
@@ -289,7 +278,7 @@ bool heap_thread_arm(void)
     return true;
 }
 
-void heap_thread_reserve(void) { become(RESERVE_HEAP); }
+void heap_thread_reserve(void) { become_heapless(RESERVE_HEAP); }
 
 void heap_settle(void)
 {

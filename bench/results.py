@@ -297,7 +297,8 @@ class Results:
         return [f"## Curve: {CURVES[axis]}", "",
                 "A replacement at a random place: nanoseconds, and in brackets how many times the floor, which is the same "
                 "pattern without malloc and free. Then peak RSS in MiB.", "",
-                *table(["contestant", *(f"{place} ns" for place in places), *(f"{place} MiB" for place in places)], rows)]
+                *table(["contestant", *(f"ns at {place}" for place in places), *(f"MiB at {place}" for place in places)],
+                       rows)]
 
     def _details(self, workload):
         about = self.workloads[workload]

@@ -69,7 +69,7 @@ static void work_in_place(struct worker *worker, struct random_stream stream)
     for (size_t i = 0; i < worker->operations; i++) {
         struct slot *slot = &worker->slots[random_below(&stream, worker->count)];
         check_stamp(slot->block, slot->bytes, slot->tag);
-        slot->tag = (uint32_t)random_size(&stream);
+        slot->tag = (uint32_t)random_size(&stream); /* the draw that replace() makes */
         stamp(slot->block, slot->bytes, slot->tag);
     }
 }
@@ -120,7 +120,10 @@ int main(int count, char **values)
     static struct worker workers[THREADS_MAX];
     static pthread_t running[THREADS_MAX];
     const size_t live = argument(count, values, 2, 64 * KIB) * KIB, threads = thread_argument(count, values, 3);
-    choose_sizes(argument(count, values, 4, 16) < KINDS_MAX ? argument(count, values, 4, 16) : KINDS_MAX);
+    const size_t wanted_kinds = argument(count, values, 4, 16);
+    if (wanted_kinds > KINDS_MAX)
+        fail("%zu sizes: at most %d", wanted_kinds, KINDS_MAX);
+    choose_sizes(wanted_kinds);
     const size_t operations = scaled(count, values, USUAL_OPERATIONS) / threads + 1;
     pthread_barrier_init(&phase, NULL, (unsigned)threads + 1);
     for (size_t i = 0; i < threads; i++) {

@@ -10,7 +10,7 @@
  * two. Threads:   inside the heap. */
 #include "heap/own.h"
 
-/* A sleeping slab joins the queue again after a 64th of its blocks, or one, have been freed: so a refill finds more
+/* A sleeping slab joins the queue again after a 64th of its blocks and one more have been freed: so a refill finds more
  * than one block, and a slab is not woken for each. docs/design/003. */
 enum { WAKE_SHARE = 64 };
 

@@ -108,8 +108,8 @@ ASHLAR_API void *ashlar_pvalloc(size_t bytes)
  * source: malloc_usable_size(3). */
 ASHLAR_API size_t ashlar_usable_size(const void *block);
 
-/* The usable size that a block of `bytes` bytes would get: asking for it costs no more memory. Sizes that cannot be
- * served are returned unchanged. signal: safe. */
+/* The usable size that a block of `bytes` bytes gets at least (above 1 KiB it may be lent a larger one that lies idle):
+ * asking for it costs no more memory. Sizes that cannot be served are returned unchanged. signal: safe. */
 ASHLAR_API size_t ashlar_good_size(size_t bytes);
 
 /* ---- Heaps: allocate from many threads, free one by one or all at once --------------------------------------------- */

@@ -20,18 +20,21 @@ static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, con
     return block != NULL ? block : no_memory();
 }
 
-/* A block of `class`, from the list or by the short slow path; NULL: allocate_slow() must try. */
-static inline void *take_block(class_id class, const char *in)
+/* A block of `class`, from the list, or by the short slow path perhaps of a larger class; NULL: allocate_slow() must
+ * try. */
+static inline void *take_block(class_id class, size_t alignment, const char *in)
 {
-    void *const block = heap_pop(heap_mine(), class);
+    void *block = heap_pop(heap_mine(), class);
 
-    return likely(block != NULL) ? block : heap_take(class, in);
+    if (block == NULL)
+        block = heap_pop_last(heap_mine(), class);
+    return block != NULL ? block : heap_take(class, alignment, in);
 }
 
 NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
 {
     if (bytes <= CLASS_BYTES_MAX) {
-        void *const block = take_block(class_of(bytes), in);
+        void *const block = take_block(class_of(bytes), BLOCK_ALIGN, in);
         if (likely(block != NULL))
             return block;
     }
@@ -54,18 +57,17 @@ EXPORT void *ashlar_calloc(size_t count, size_t bytes)
     if (unlikely(total > CLASS_BYTES_MAX))
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
 
-    const class_id class = class_of(total);
-    void *const block = take_block(class, "calloc");
+    void *const block = take_block(class_of(total), BLOCK_ALIGN, "calloc");
 
     if (unlikely(block == NULL))
         return allocate_slow(total, BLOCK_ALIGN, true, "calloc");
-    return __builtin_memset(block, 0, class_bytes(class));
+    return __builtin_memset(block, 0, heap_small_bytes(block));
 }
 
 void *api_aligned(size_t alignment, size_t bytes, const char *in)
 {
     if (bytes <= CLASS_BYTES_MAX && alignment <= CLASS_BYTES_MAX) {
-        void *const block = take_block(class_of_aligned(bytes, alignment), in);
+        void *const block = take_block(class_of_aligned(bytes, alignment), alignment, in);
         if (likely(block != NULL))
             return block;
     }
@@ -135,9 +137,10 @@ void api_check_size(const void *address, size_t alignment, size_t bytes, bool is
     const struct heap_block block = heap_find(address, in);
     if (block.kind == BLOCK_FRESH && bytes <= block.bytes)
         return; /* of no class */
-    const size_t expected = heap_good_size(bytes, alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN);
+    const size_t at_least = alignment > BLOCK_ALIGN ? alignment : BLOCK_ALIGN;
 
-    if (block.kind != BLOCK_FOREIGN && expected != block.bytes && (is_exact || !heap_fits(&block, bytes)))
+    if (block.kind != BLOCK_FOREIGN && !heap_may_serve(&block, bytes, at_least) &&
+        (is_exact || !heap_fits(&block, bytes)))
         report_wrong_size(address, block.bytes, bytes, in);
 }
 

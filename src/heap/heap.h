@@ -41,6 +41,7 @@ struct heap {
     _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
     uint32_t id;                 /* position in the range of heaps, from 1 */
     uint32_t visits;             /* slow paths, see heap_tick() */
+    uint32_t sent_ms;            /* when it last looked around: parcels go at the next one at another time */
     uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;        /* shared heaps: their large blocks */
     _Atomic bool is_shared;      /* used under `lock` by any thread */
@@ -91,6 +92,19 @@ ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
         return NULL;
     heap->list[class.i] = next;
     __builtin_prefetch(next, 1);
+    block->key = 0;
+    return block;
+}
+
+/* Pop the last block of the list of `class`, which heap_pop() leaves alone: its link leads nowhere. returns: NULL when
+ * the first block is not the last one. */
+ALWAYS_INLINE void *heap_pop_last(struct heap *heap, class_id class)
+{
+    struct block *const block = heap->list[class.i];
+
+    if (block == NULL || block->link != heap->link_secret)
+        return NULL;
+    heap->list[class.i] = NULL;
     block->key = 0;
     return block;
 }
@@ -161,16 +175,26 @@ bool heap_free(void *address, const char *in);
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
 bool heap_fits(const struct heap_block *block, size_t bytes);
 
-/* A block of `class` from the calling thread's own heap. returns: NULL when there is no such heap, the thread is inside
- * it already, or there is no memory: heap_alloc() then knows more. */
-void *heap_take(class_id class, const char *in);
+/* A block of `class`, or, for a medium class, of one that lends to it, at a multiple of `alignment`; from the calling
+ * thread's own heap. returns: NULL when there is no such heap, the thread is inside it already, or there is no memory:
+ * heap_alloc() then knows more. */
+void *heap_take(class_id class, size_t alignment, const char *in);
+
+/* Usable bytes of the live small block `block`. */
+static inline size_t heap_small_bytes(const void *block)
+{
+    return slab_of_line(page_line(page_offset(block)))->block_bytes;
+}
+
+/* Whether a request for `bytes` at a multiple of `alignment` may have got `block`. */
+bool heap_may_serve(const struct heap_block *block, size_t bytes, size_t alignment);
 
 /* Resize a live block, which was found to be `block`, to `bytes` > 0, in place or by moving it.
  * returns: NULL when refused: nothing has changed. */
 void *heap_realloc(void *address, const struct heap_block *block, size_t bytes, const char *in);
 
-/* Usable bytes that a request for `bytes` at a multiple of `alignment` gets; `bytes` itself when it cannot be served.
- */
+/* Usable bytes that a request for `bytes` at a multiple of `alignment` gets at least; `bytes` itself when it cannot be
+ * served. */
 size_t heap_good_size(size_t bytes, size_t alignment);
 
 /* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */

@@ -60,9 +60,17 @@ bool heap_threads_fork_child(void);
 /* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
 void heap_bury_all(bool (*is_gone)(const struct heap *heap));
 
-/* Every slow path passes here now and then: looks at the clock, purges what is due, sends parcels. thread: inside
- * `heap`. */
-void heap_tick(struct heap *heap);
+/* Take what others sent; every few milliseconds send parcels, and purge what is due. thread: inside `heap`. */
+void heap_look_around(struct heap *heap);
+
+/* Every slow path passes here, and looks around now and then. thread: inside `heap`. */
+static inline void heap_tick(struct heap *heap)
+{
+    enum { LOOKS = 16 };
+
+    if (unlikely(++heap->visits % LOOKS == 0))
+        heap_look_around(heap);
+}
 
 /* ---- alloc.c -------------------------------------------------------------------------------------------------------------------- */
 
@@ -110,8 +118,14 @@ void heap_send(struct heap *heap, struct slab *slab, struct block *block);
 /* Send all parcels. thread: inside `heap`. */
 void heap_send_parcels(struct heap *heap);
 
+void heap_collect_mail(struct heap *heap);
+
 /* Take what others sent. thread: inside `heap`. */
-void heap_collect(struct heap *heap);
+static inline void heap_collect(struct heap *heap)
+{
+    if (load_relaxed(&heap->inbox) != 0 || load_relaxed(&heap->has_suspects))
+        heap_collect_mail(heap);
+}
 
 /* The part of heap_collect() that can be done beside the owner's fast paths. thread: a visitor, who holds the lock of
  * `heap` all the time.

@@ -186,10 +186,8 @@ static void collect(struct heap *heap, struct slab *slab)
     heap_slab_freed(heap, slab, remote.count);
 }
 
-void heap_collect(struct heap *heap)
+void heap_collect_mail(struct heap *heap)
 {
-    if (load_relaxed(&heap->inbox) == 0 && !load_relaxed(&heap->has_suspects))
-        return;
     for (uint64_t index = inbox_take(heap, 0); index != 0;) {
         struct slab *const slab = slab_at((granule_index){(uint32_t)index});
         index = slab->inbox_next.i; /* before the token goes */

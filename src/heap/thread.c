@@ -212,17 +212,18 @@ void heap_leave(struct heap *heap)
 
 /* ---- Time -------------------------------------------------------------------------------------------------------------------------------- */
 
-void heap_tick(struct heap *heap)
+void heap_look_around(struct heap *heap)
 {
-    enum { LOOKS = 16, VISIT_MS = 50 };
+    enum { VISIT_MS = 50 };
     static _Atomic uint64_t last_visit;
-
-    if (++heap->visits % LOOKS != 0)
-        return;
     const uint64_t now = os_clock_coarse_ms();
     uint64_t last = load_relaxed(&last_visit);
 
-    heap_send_parcels(heap);
+    heap_collect(heap);
+    if ((uint32_t)now != heap->sent_ms) {
+        heap->sent_ms = (uint32_t)now;
+        heap_send_parcels(heap);
+    }
     if (now - last < VISIT_MS ||
         !atomic_compare_exchange_strong_explicit(&last_visit, &last, now, memory_order_relaxed, memory_order_relaxed))
         return;

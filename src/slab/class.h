@@ -49,16 +49,16 @@ static inline size_t class_bytes(class_id class) { return class_table[class.i].b
 /* Smallest class that holds `bytes` <= CLASS_SMALL_MAX. */
 ALWAYS_INLINE class_id class_of_small(size_t bytes) { return (class_id){class_small[(bytes + 15) >> 4]}; }
 
-/* Smallest class that holds `bytes`, CLASS_SMALL_MAX < bytes <= CLASS_BYTES_MAX. */
+/* Smallest class that holds `bytes`, CLASS_SMALL_MAX < bytes <= CLASS_BYTES_MAX: a doubling is 64 parts, the first of
+ * them a class of its own, then come eight by eight. */
 static inline class_id class_of_medium(size_t bytes)
 {
-    enum { FIRST_LOG2 = 10, FIRST_CLASS = 33, IN_DOUBLING = 9 }; /* 1040 is class 33 */
+    enum { FIRST_LOG2 = 10, FIRST_CLASS = 33, IN_DOUBLING = 9, PARTS = 64 }; /* 1040 is class 33 */
     const unsigned log2 = log2_floor(bytes - 1);
-    const size_t low = (size_t)1 << log2;
-    const size_t above = bytes - low;
-    const size_t eighth = (above - 1) >> (log2 - 3);
+    const unsigned part = (unsigned)((bytes - 1) >> (log2 - 6)); /* PARTS .. 2 * PARTS - 1 */
 
-    return (class_id){(uint8_t)(FIRST_CLASS + IN_DOUBLING * (log2 - FIRST_LOG2) + eighth + (above > low / 64))};
+    return (class_id){(uint8_t)(IN_DOUBLING * log2 + part / 8 + (part != PARTS) + FIRST_CLASS -
+                                IN_DOUBLING * FIRST_LOG2 - PARTS / 8)};
 }
 
 /* Smallest class that holds `bytes` <= CLASS_BYTES_MAX. */

@@ -66,16 +66,6 @@ struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count)
     return first;
 }
 
-struct block *slab_take_freed(struct slab *slab)
-{
-    struct block *const first = slab->freed;
-
-    slab->freed = NULL;
-    slab->needed = slab_carved_blocks(slab);
-    slab->line.slack = 0;
-    return first;
-}
-
 int slab_walk(const struct slab *slab, struct block *first, uint32_t most, struct block **last)
 {
     uint32_t count = 0;

@@ -147,8 +147,18 @@ granule_count slab_end(struct slab *slab);
  * returns: the first, linked with the others in order of address. `*count`: how many. */
 struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count);
 
-/* Take all that the owner freed. They count as used again. */
-struct block *slab_take_freed(struct slab *slab);
+/* Take all that the owner freed. They count as used again. `*count`: how many. */
+static inline struct block *slab_take_freed(struct slab *slab, uint32_t *count)
+{
+    struct block *const first = slab->freed;
+    const uint32_t carved = slab_carved_blocks(slab);
+
+    *count = carved - slab_used(slab);
+    slab->freed = NULL;
+    slab->needed = carved;
+    slab->line.slack = 0;
+    return first;
+}
 
 /* Walk a list of free blocks of `slab` from `first`: at most `most` blocks, each link checked to lead to a carved
  * block.

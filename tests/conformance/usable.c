@@ -72,6 +72,45 @@ TEST(every_thread_sees_the_same)
     }
 }
 
+/* ---- Borrowing ------------------------------------------------------------------------------------------------------- */
+
+/* On a new thread, whose heap is empty: two blocks of `bytes` bytes, of which one is written and freed again. */
+static void *idle_block(size_t bytes)
+{
+    void *const kept = malloc(bytes), *const idle = malloc(bytes);
+    CHECK(kept != NULL && idle != NULL);
+    fill(idle, malloc_usable_size(idle), 1);
+    free(idle);
+    return idle;
+}
+
+static void *borrow_within_reach(void *unused)
+{
+    void *const idle = idle_block(5120);
+    void *const block = calloc(1, 4200); /* 4608, and 5120 comes next */
+    CHECK_EQ((uintptr_t)block, (uintptr_t)idle);
+    CHECK_EQ(malloc_usable_size(block), 5120);
+    CHECK(is_zero(block, 5120));
+    CHECK_EQ((uintptr_t)realloc(block, 5000), (uintptr_t)idle);
+    free(block);
+    return unused;
+}
+
+static void *borrow_out_of_reach(void *unused)
+{
+    void *const idle = idle_block(8192);
+    const size_t smaller[] = {5120, 1024, 100};
+    for (size_t i = 0; i < COUNT(smaller); i++)
+        CHECK((uintptr_t)malloc(smaller[i]) != (uintptr_t)idle);
+    CHECK((uintptr_t)aligned_alloc(1024, 4500) != (uintptr_t)idle_block(5632)); /* which is no multiple of 1024 */
+    CHECK_EQ((uintptr_t)malloc(8000), (uintptr_t)idle);
+    return unused;
+}
+
+TEST(a_medium_request_gets_an_idle_block_just_above_its_class) { in_thread(borrow_within_reach, NULL); }
+
+TEST(a_request_gets_no_idle_block_that_is_much_larger_or_not_aligned) { in_thread(borrow_out_of_reach, NULL); }
+
 TEST(waste_is_bounded)
 {
     /* Eight classes per doubling: at most an eighth and a bit above the request; large blocks round to pages. */

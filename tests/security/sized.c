@@ -1,6 +1,6 @@
 /* sized.c: sized frees. free_sized takes a size for which realloc would leave the block where it is; operator delete
- * takes a size of the block's class; anything else is R6. An alignment that the block does not have is R7. Options:
- * sized:warn, sized:off. */
+ * takes a size that may have got the block; anything else is R6. An alignment that the block does not have is R7.
+ * Options: sized:warn, sized:off. */
 #include "misuse.h"
 
 /* ---- R6 ---------------------------------------------------------------------------------------------------------- */
@@ -52,12 +52,21 @@ static void free_sized_obeys_realloc(const void *argument)
     }
 }
 
-static void delete_wants_the_same_class(const void *argument)
+/* Whether a request for `given` bytes may get a block of `usable` bytes: one of its class or, above 1 KiB, of the next
+ * four. */
+static bool may_get(size_t given, size_t usable)
+{
+    size_t good = ashlar_good_size(given);
+    for (int reach = 4; reach > 0 && good > KIB && good < usable && usable <= 64 * KIB; reach--)
+        good = ashlar_good_size(good + 1);
+    return good == usable;
+}
+
+static void delete_wants_a_size_that_may_get_the_block(const void *argument)
 {
     const struct request *request = argument;
-    bool same = ashlar_good_size(request->given) == ashlar_good_size(request->bytes);
     void *block = victim_of(request->bytes);
-    if (same) {
+    if (may_get(request->given, facts()->usable)) {
         EXITS(0) { operator_delete_sized(block, request->given); }
         EXITS(0) { operator_delete_array_sized(block, request->given); }
     } else {
@@ -84,7 +93,8 @@ TESTS(wrong_sizes)
         for (size_t g = 0; g < COUNT(given); g++) {
             *request = (struct request){n, given[g]};
             test_add(free_sized_obeys_realloc, request, "free_sized(malloc(%zu), %zu)", n, given[g]);
-            test_add(delete_wants_the_same_class, request, "operator delete(malloc(%zu), %zu)", n, given[g]);
+            test_add(delete_wants_a_size_that_may_get_the_block, request, "operator delete(malloc(%zu), %zu)", n,
+                     given[g]);
             request++;
         }
     }

@@ -163,7 +163,9 @@ TEST(taking_what_was_freed_makes_all_of_it_used_again)
         for (uint32_t number = 0; number < blocks; number += 2)
             (void)give(slab, number);
         CHECK_EQ(slab_used(slab), blocks / 2);
-        const struct block *const first = slab_take_freed(slab);
+        uint32_t count = 0;
+        const struct block *const first = slab_take_freed(slab, &count);
+        CHECK_EQ(count, (blocks + 1) / 2);
         CHECK_EQ(slab_used(slab), blocks);
         CHECK_EQ(slab->freed, NULL);
         CHECK_EQ(slab_number_of(slab, first), (blocks - 1) / 2 * 2); /* the newest */

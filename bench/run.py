@@ -25,6 +25,7 @@ import time
 import contestants
 import host
 import page
+import programs
 import results
 import workloads
 
@@ -272,18 +273,21 @@ def bench(arguments, scratch):
     """Measure everything asked for. returns: exit status."""
     found, remarks = contestants.find_contestants(arguments.build, os.environ.get("BENCH_RIVALS", ""))
     chosen = choose([contestant.name for contestant in found], arguments.contestants, "contestant")
-    wanted = choose(workloads.names(), arguments.workloads, "workload")
+    everything = workloads.names() + programs.names()
+    wanted = choose(everything, arguments.workloads, "workload")
     if arguments.quick and not arguments.workloads:
-        wanted = workloads.names(curves=False)
+        wanted = workloads.names(curves=False) + programs.names()
     if arguments.list:
         print("workloads:", *wanted, "\ncontestants:", *chosen)
         return 0
     players = [contestant for contestant in found if contestant.name in chosen]
-    programs = build_programs(arguments.build)
+    built = build_programs(arguments.build)
     processors = sorted(os.sched_getaffinity(0))
-    settings = workloads.Settings(programs, scratch, max(2, len(processors)), arguments.scale)
-    ready, more_remarks = workloads.prepare(wanted, settings)
-    for text in remarks + more_remarks:
+    settings = workloads.Settings(built, scratch, max(2, len(processors)), arguments.scale)
+    real, missing = programs.prepare(wanted, settings)
+    ready = workloads.prepare(wanted, settings) + real
+    remarks += missing
+    for text in remarks:
         remark(text)
     environment = base_environment(scratch)
     remark("checking that every preload takes effect")
@@ -291,10 +295,10 @@ def bench(arguments, scratch):
     remark(f"every preload takes effect; {len(ready)} workloads, {len(players)} contestants, "
            f"{arguments.repeats} rounds, seed {arguments.seed}")
     raw = {
-        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks + more_remarks,
+        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks,
         "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
                      "seed": arguments.seed, "command": shlex.join(sys.argv),
-                     "partial": len(ready) < len(workloads.names()) or len(players) < len(found)},
+                     "partial": len(ready) < len(everything) or len(players) < len(found)},
         "contestants": [{"name": contestant.name, "environment": contestant.environment}
                         | host.describe_library(contestant.library) for contestant in players],
         "workloads": [describe(workload) for workload in ready], "runs": [],
@@ -302,7 +306,7 @@ def bench(arguments, scratch):
     if raw["host"]["load_at_start"][0] > 0.5:
         remark(f"the machine is busy (load {raw['host']['load_at_start'][0]:.2f}): the intervals will be wide")
     output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")
-    runner = Runner(programs / "launcher", environment, processors[-1], broken)
+    runner = Runner(built / "launcher", environment, processors[-1], broken)
     settle_results(ready, players[0], runner)
     try:
         measure(raw, ready, players, runner, lambda: write_results(raw, output))

@@ -16,6 +16,7 @@ import os
 import pathlib
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,8 +110,7 @@ class Runner:
         if (workload.name, contestant.name) in self.broken:
             return self.refuse(workload, contestant)
         run = {"workload": workload.name, "contestant": contestant.name, "failure": None, "measured": {}}
-        if workload.output:
-            workload.output.unlink(missing_ok=True)
+        _start_afresh(workload)
         report, output, error = self._launch(workload, contestant)
         run |= report
         if "exit" not in report and "signal" not in report:
@@ -118,13 +118,19 @@ class Runner:
         elif report.get("exit") != 0:
             run["failure"] = f"{_ending(report)}: {error[-300:]}" if error else _ending(report)
         else:
-            result, run["measured"] = workloads.split_output(output)
-            if workload.output:
-                result += f" output={host.digest(workload.output)}"
-            run["result"] = result
-            if self.expected.setdefault(workload.name, result) != result:
-                run["failure"] = f"wrong result: {result[:200]}"
+            run |= self._judge(workload, output)
         return run
+
+    def _judge(self, workload, output):
+        """The fields of the entry that come from the output of a run that ended well."""
+        try:
+            result, measured = workloads.split_output(output, workload.result)
+        except ValueError as reason:
+            return {"failure": str(reason)}
+        if workload.output:
+            result += f" output={host.digest(workload.output)}"
+        right = self.expected.setdefault(workload.name, result) == result
+        return {"result": result, "measured": measured, "failure": None if right else f"wrong result: {result[:200]}"}
 
     def refuse(self, workload, contestant):
         """The entry of a pair that failed before the first round: it is not run again."""
@@ -134,10 +140,15 @@ class Runner:
 
     def _command(self, workload, contestant, report):
         command = [str(self.launcher), "--report", str(report)]
-        if contestant.library:
-            command += ["--preload", contestant.library]
+        library = contestants.as_served(contestant, workload).library
+        if library:
+            command += ["--preload", library]
         if workload.threads == 1:
             command += ["--cpu", str(self.processor)]
+        if workload.user is not None:
+            command += ["--user", str(workload.user)]
+        if workload.client:
+            command += ["--ready", workload.client.ready, "--client", workload.client.script]
         return command + ["--", *workload.command]
 
     def _launch(self, workload, contestant):
@@ -161,6 +172,16 @@ class Runner:
                 raise
             fields = dict(field.split("=") for field in report.read().split())
         return {name: int(value) for name, value in fields.items()}, output, " ".join(error.split())
+
+
+def _start_afresh(workload):
+    """Take away what the run before has left. `cp` keeps owners and times."""
+    if workload.output:
+        workload.output.unlink(missing_ok=True)
+    if workload.fresh:
+        original, copy = workload.fresh
+        shutil.rmtree(copy, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(original), str(copy)], check=True)
 
 
 def _ending(report):
@@ -212,15 +233,30 @@ def prove_all(ready, players, environment):
     outcomes, broken = {}, {}
     for workload in ready:
         for contestant in players:
-            pair = workload.proof[0], contestant.library, *contestant.environment.items()
+            served = contestants.as_served(contestant, workload)
+            pair = workload.proof[0], served.library, *contestant.environment.items()
             try:
                 if pair not in outcomes:
-                    outcomes[pair] = contestants.prove(contestant, workload.proof, environment | workload.environment)
+                    outcomes[pair] = contestants.prove(served, workload.proof, environment | workload.environment)
             except contestants.NotInEffect as reason:
                 raise CannotMeasure(f"{contestant.name} does not serve {workload.name}: {reason}") from None
             if outcomes[pair]:
                 broken[workload.name, contestant.name] = outcomes[pair]
     return broken
+
+
+def without_unreadable(ready, players):
+    """Leave out what runs as a user who may not read one of the libraries. returns: (the others, remarks)."""
+    readable, remarks = [], []
+    for workload in ready:
+        hidden = [contestant.library for contestant in players if workload.user is not None and contestant.library
+                  and subprocess.run(["test", "-r", contestant.library], user=workload.user, group=workload.user,
+                                     extra_groups=[], check=False).returncode]
+        if hidden:
+            remarks.append(f"{workload.name} is left out: it runs as user {workload.user}, who cannot read {hidden[0]}")
+        else:
+            readable.append(workload)
+    return readable, remarks
 
 
 def settle_results(ready, reference, runner):
@@ -265,6 +301,7 @@ def write_results(raw, directory):
 
 def describe(workload):
     return {"name": workload.name, "question": workload.question, "command": list(workload.command),
+            "client": workload.client.script if workload.client else None,
             "threads": workload.threads, "judges_time": workload.judges_time, "judges_memory": workload.judges_memory,
             "curve": list(workload.curve)}
 
@@ -285,8 +322,8 @@ def bench(arguments, scratch):
     processors = sorted(os.sched_getaffinity(0))
     settings = workloads.Settings(built, scratch, max(2, len(processors)), arguments.scale)
     real, missing = programs.prepare(wanted, settings)
-    ready = workloads.prepare(wanted, settings) + real
-    remarks += missing
+    ready, hidden = without_unreadable(workloads.prepare(wanted, settings) + real, players)
+    remarks += missing + hidden
     for text in remarks:
         remark(text)
     environment = base_environment(scratch)

@@ -22,6 +22,14 @@ class Settings:
 
 
 @dataclasses.dataclass(frozen=True)
+class Client:
+    """What makes a workload's command a server: two shell scripts that run without the preload (see launcher.c)."""
+
+    ready: str   # succeeds when the server answers
+    script: str  # asks; its wall time and its output are the run's
+
+
+@dataclasses.dataclass(frozen=True)
 class Workload:
     """One row of the bench, ready to run."""
 
@@ -36,6 +44,11 @@ class Workload:
     curve: tuple = ()           # (axis, place on it): a point of a curve, not judged as a workload
     most_rounds: int | None = None  # it takes part in the first so many rounds only
     environment: dict = dataclasses.field(default_factory=dict)
+    client: Client | None = None
+    result: str = ""            # a pattern: the result is all that matches it in the output ("": all of the output)
+    fresh: tuple = ()           # (directory, copy): before each run, uncounted, the copy is made anew
+    user: int | None = None     # the command's user and group, when it refuses to run as root
+    brings_malloc: bool = False  # linked with another malloc than libc's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +131,15 @@ def prepare(wanted, settings):
 MEASURED = re.compile(r" (\w+_(?:kib|ps))=(\d+)")
 
 
-def split_output(text):
-    """returns: (result that must be the same for all, values that were measured) of a program's output."""
-    return MEASURED.sub("", text).strip(), {name: int(value) for name, value in MEASURED.findall(text)}
+def split_output(text, result=""):
+    """returns: (what must be the same for all, values that were measured) of a program's output.
+
+    Raises ValueError when there is a pattern for the result and nothing matches it.
+    """
+    measured = {name: int(value) for name, value in MEASURED.findall(text)}
+    if not result:
+        return MEASURED.sub("", text).strip(), measured
+    found = re.findall(result, text, re.MULTILINE)
+    if not found:
+        raise ValueError(f"no result in the output: {text[:200]}")
+    return "; ".join(found), measured

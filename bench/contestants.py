@@ -56,6 +56,14 @@ def find_library(name):
     return None
 
 
+def as_served(contestant, workload):
+    """The contestant as it is for this workload's program. One that is linked with a malloc of its own is given libc
+    as a preload where libc's malloc is meant: else it would measure its own malloc under the name of glibc."""
+    if contestant.library or not workload.brings_malloc:
+        return contestant
+    return dataclasses.replace(contestant, library=find_library("libc.so.6"))
+
+
 def parse_rival(text):
     """`name=/path.so` or `name=/path.so;NAME=VALUE;...`, the latter with environment variables for this contestant."""
     specification, *settings = text.split(";")

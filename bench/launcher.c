@@ -1,6 +1,7 @@
 /* launcher.c: run one command under one malloc and report what it cost.
  *
- *   launcher [--preload LIBRARY] [--cpu N] --report FD -- COMMAND [ARGUMENT...]
+ *   launcher [--preload LIBRARY] [--cpu N] [--user N] [--ready SCRIPT --client SCRIPT] --report FD
+ *            -- COMMAND [ARGUMENT...]
  *
  * Why a program of its own: the kernel's peak RSS of a process starts with that of the program which forked it, so a
  * big parent (an interpreter) would hide small children. This one is linked statically and touches well below 1 MiB. It
@@ -9,10 +10,26 @@
  * One line goes to descriptor FD: wall_ns user_us system_us peak_kib minor_faults major_faults voluntary involuntary,
  * each as name=value; and exit=STATUS or signal=NUMBER. CPU time, faults and peak cover the command and all the
  * children that it waited for; the peak is that of the largest single process. Exit status: 0 when the command ran,
- * whatever became of it; 125 when the launcher itself failed; 127 no such command. */
+ * whatever became of it; 125 when the launcher itself failed; 127 no such command.
+ *
+ * With --client the command is a server:
+ *
+ *   command: | starts ........ | serves .............. | SIGTERM, ends |
+ *   ready:     | no | no | yes |
+ *   client:                    | asks ... is answered  |
+ *                              |<------- wall -------->|
+ *
+ * The shell runs the script --ready again and again until it succeeds, then the script --client, both without the
+ * preload and on any processor. Wall time is the client's; all else in the report is the server's, from its start to
+ * its end. The launcher fails when the client does, or when the server ends with success before it is told to; a
+ * server that crashes is reported as any command is. The server never outlives the launcher. The result is the client's
+ * output: what the server prints goes to stderr.
+ *
+ * --user is a number for user and group: some servers refuse to run as root. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +45,10 @@
 struct request {
     const char *preload; /* NULL: none */
     int cpu;             /* -1: any */
+    int user;            /* of the command, and its group; -1: as we are */
     int report;          /* descriptor */
+    const char *ready;   /* scripts, both or none */
+    const char *client;
     char **command;
 };
 
@@ -54,25 +74,34 @@ static int number_of(const char *text)
 
 static struct request parse(int count, char **values)
 {
-    struct request request = {.preload = NULL, .cpu = -1, .report = -1};
+    struct request request = {.preload = NULL, .cpu = -1, .user = -1, .report = -1};
     int i = 1;
     for (; i + 1 < count && strcmp(values[i], "--") != 0; i += 2) {
         if (strcmp(values[i], "--preload") == 0)
             request.preload = values[i + 1];
         else if (strcmp(values[i], "--cpu") == 0)
             request.cpu = number_of(values[i + 1]);
+        else if (strcmp(values[i], "--user") == 0)
+            request.user = number_of(values[i + 1]);
+        else if (strcmp(values[i], "--ready") == 0)
+            request.ready = values[i + 1];
+        else if (strcmp(values[i], "--client") == 0)
+            request.client = values[i + 1];
         else if (strcmp(values[i], "--report") == 0)
             request.report = number_of(values[i + 1]);
         else
             fail("unknown option %s", values[i]);
     }
-    if (i + 1 >= count || strcmp(values[i], "--") != 0 || request.report < 0)
-        fail("usage: launcher [--preload LIBRARY] [--cpu N] --report FD -- COMMAND [ARGUMENT...]");
+    const int pairs = (request.ready == NULL) == (request.client == NULL);
+    if (i + 1 >= count || strcmp(values[i], "--") != 0 || request.report < 0 || !pairs)
+        fail("usage: launcher [--preload LIBRARY] [--cpu N] [--user N] [--ready SCRIPT --client SCRIPT] --report FD "
+             "-- COMMAND [ARGUMENT...]");
     request.command = values + i + 1;
     return request;
 }
 
-/* In the child: settle what the command inherits, then become it. */
+/* In the child: settle what the command inherits, then become it. The user comes before the signal of our own end,
+ * which a change of user forgets. */
 __attribute__((noreturn)) static void become(const struct request *request)
 {
     if (request->cpu >= 0) {
@@ -82,6 +111,13 @@ __attribute__((noreturn)) static void become(const struct request *request)
         if (sched_setaffinity(0, sizeof only, &only) != 0)
             fail("processor %d: %s", request->cpu, strerror(errno));
     }
+    const gid_t group = (gid_t)request->user;
+    if (request->user >= 0 && (setgroups(0, NULL) != 0 || setgid(group) != 0 || setuid((uid_t)request->user) != 0))
+        fail("user %d: %s", request->user, strerror(errno));
+    if (request->preload != NULL && setenv("LD_PRELOAD", request->preload, 1) != 0)
+        fail("LD_PRELOAD: %s", strerror(errno));
+    if (request->client != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        fail("dup2: %s", strerror(errno));
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a crash is a result here, not something to keep */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     execvp(request->command[0], request->command);
@@ -108,27 +144,72 @@ static void report(int descriptor, int64_t wall, const struct rusage *usage, int
             WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* Run a script by the shell. returns: its wait status. */
+static int run_script(const char *script, int quiet)
+{
+    const pid_t child = fork();
+    if (child < 0)
+        fail("fork: %s", strerror(errno));
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int nowhere = quiet ? open("/dev/null", O_WRONLY) : -1;
+        if (quiet && (dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0))
+            _exit(127);
+        execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    while (waitpid(child, &status, 0) != child)
+        if (errno != EINTR)
+            fail("waitpid: %s", strerror(errno));
+    return status;
+}
+
+/* Whether the child has ended; it stays to be waited for. */
+static int has_ended(pid_t child)
+{
+    siginfo_t end = {.si_pid = 0};
+    return waitid(P_PID, (id_t)child, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == child;
+}
+
+/* Wait until the server is ready, run the client, and tell the server to end.
+ * returns: nanoseconds of the client; -1 when it failed or the server ended by itself. */
+static int64_t serve(const struct request *request, pid_t server)
+{
+    while (run_script(request->ready, 1) != 0) {
+        if (has_ended(server))
+            return -1;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    const int64_t start = nanoseconds_now();
+    const int status = run_script(request->client, 0);
+    const int64_t wall = nanoseconds_now() - start;
+    const int served = status == 0 && !has_ended(server);
+    kill(server, SIGTERM);
+    return served ? wall : -1;
+}
+
 int main(int count, char **values)
 {
     const struct request request = parse(count, values);
     if (fcntl(request.report, F_SETFD, FD_CLOEXEC) != 0)
         fail("descriptor %d: %s", request.report, strerror(errno));
-    if (request.preload == NULL)
-        unsetenv("LD_PRELOAD");
-    else if (setenv("LD_PRELOAD", request.preload, 1) != 0)
-        fail("LD_PRELOAD: %s", strerror(errno));
+    unsetenv("LD_PRELOAD");
     const int64_t start = nanoseconds_now();
     const pid_t child = fork();
     if (child < 0)
         fail("fork: %s", strerror(errno));
     if (child == 0)
         become(&request);
+    const int64_t client = request.client != NULL ? serve(&request, child) : 0;
     struct rusage usage;
     int status;
     while (wait4(child, &status, 0, &usage) != child)
         if (errno != EINTR)
             fail("wait4: %s", strerror(errno));
     const int64_t wall = nanoseconds_now() - start;
-    report(request.report, wall, &usage, status);
+    if (client < 0 && status == 0)
+        fail("the client failed, or the server ended before it was told to");
+    report(request.report, client > 0 ? client : wall, &usage, status);
     return 0;
 }

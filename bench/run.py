@@ -16,6 +16,7 @@ import os
 import pathlib
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import time
 import contestants
 import host
 import page
+import programs
 import results
 import workloads
 
@@ -108,8 +110,7 @@ class Runner:
         if (workload.name, contestant.name) in self.broken:
             return self.refuse(workload, contestant)
         run = {"workload": workload.name, "contestant": contestant.name, "failure": None, "measured": {}}
-        if workload.output:
-            workload.output.unlink(missing_ok=True)
+        _start_afresh(workload)
         report, output, error = self._launch(workload, contestant)
         run |= report
         if "exit" not in report and "signal" not in report:
@@ -117,13 +118,19 @@ class Runner:
         elif report.get("exit") != 0:
             run["failure"] = f"{_ending(report)}: {error[-300:]}" if error else _ending(report)
         else:
-            result, run["measured"] = workloads.split_output(output)
-            if workload.output:
-                result += f" output={host.digest(workload.output)}"
-            run["result"] = result
-            if self.expected.setdefault(workload.name, result) != result:
-                run["failure"] = f"wrong result: {result[:200]}"
+            run |= self._judge(workload, output)
         return run
+
+    def _judge(self, workload, output):
+        """The fields of the entry that come from the output of a run that ended well."""
+        try:
+            result, measured = workloads.split_output(output, workload.result)
+        except ValueError as reason:
+            return {"failure": str(reason)}
+        if workload.output:
+            result += f" output={host.digest(workload.output)}"
+        right = self.expected.setdefault(workload.name, result) == result
+        return {"result": result, "measured": measured, "failure": None if right else f"wrong result: {result[:200]}"}
 
     def refuse(self, workload, contestant):
         """The entry of a pair that failed before the first round: it is not run again."""
@@ -133,10 +140,15 @@ class Runner:
 
     def _command(self, workload, contestant, report):
         command = [str(self.launcher), "--report", str(report)]
-        if contestant.library:
-            command += ["--preload", contestant.library]
+        library = contestants.as_served(contestant, workload).library
+        if library:
+            command += ["--preload", library]
         if workload.threads == 1:
             command += ["--cpu", str(self.processor)]
+        if workload.user is not None:
+            command += ["--user", str(workload.user)]
+        if workload.client:
+            command += ["--ready", workload.client.ready, "--client", workload.client.script]
         return command + ["--", *workload.command]
 
     def _launch(self, workload, contestant):
@@ -160,6 +172,16 @@ class Runner:
                 raise
             fields = dict(field.split("=") for field in report.read().split())
         return {name: int(value) for name, value in fields.items()}, output, " ".join(error.split())
+
+
+def _start_afresh(workload):
+    """Take away what the run before has left. `cp` keeps owners and times."""
+    if workload.output:
+        workload.output.unlink(missing_ok=True)
+    if workload.fresh:
+        original, copy = workload.fresh
+        shutil.rmtree(copy, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(original), str(copy)], check=True)
 
 
 def _ending(report):
@@ -211,15 +233,30 @@ def prove_all(ready, players, environment):
     outcomes, broken = {}, {}
     for workload in ready:
         for contestant in players:
-            pair = workload.proof[0], contestant.library, *contestant.environment.items()
+            served = contestants.as_served(contestant, workload)
+            pair = workload.proof[0], served.library, *contestant.environment.items()
             try:
                 if pair not in outcomes:
-                    outcomes[pair] = contestants.prove(contestant, workload.proof, environment | workload.environment)
+                    outcomes[pair] = contestants.prove(served, workload.proof, environment | workload.environment)
             except contestants.NotInEffect as reason:
                 raise CannotMeasure(f"{contestant.name} does not serve {workload.name}: {reason}") from None
             if outcomes[pair]:
                 broken[workload.name, contestant.name] = outcomes[pair]
     return broken
+
+
+def without_unreadable(ready, players):
+    """Leave out what runs as a user who may not read one of the libraries. returns: (the others, remarks)."""
+    readable, remarks = [], []
+    for workload in ready:
+        hidden = [contestant.library for contestant in players if workload.user is not None and contestant.library
+                  and subprocess.run(["test", "-r", contestant.library], user=workload.user, group=workload.user,
+                                     extra_groups=[], check=False).returncode]
+        if hidden:
+            remarks.append(f"{workload.name} is left out: it runs as user {workload.user}, who cannot read {hidden[0]}")
+        else:
+            readable.append(workload)
+    return readable, remarks
 
 
 def settle_results(ready, reference, runner):
@@ -264,6 +301,7 @@ def write_results(raw, directory):
 
 def describe(workload):
     return {"name": workload.name, "question": workload.question, "command": list(workload.command),
+            "client": workload.client.script if workload.client else None,
             "threads": workload.threads, "judges_time": workload.judges_time, "judges_memory": workload.judges_memory,
             "curve": list(workload.curve)}
 
@@ -272,18 +310,21 @@ def bench(arguments, scratch):
     """Measure everything asked for. returns: exit status."""
     found, remarks = contestants.find_contestants(arguments.build, os.environ.get("BENCH_RIVALS", ""))
     chosen = choose([contestant.name for contestant in found], arguments.contestants, "contestant")
-    wanted = choose(workloads.names(), arguments.workloads, "workload")
+    everything = workloads.names() + programs.names()
+    wanted = choose(everything, arguments.workloads, "workload")
     if arguments.quick and not arguments.workloads:
-        wanted = workloads.names(curves=False)
+        wanted = workloads.names(curves=False) + programs.names()
     if arguments.list:
         print("workloads:", *wanted, "\ncontestants:", *chosen)
         return 0
     players = [contestant for contestant in found if contestant.name in chosen]
-    programs = build_programs(arguments.build)
+    built = build_programs(arguments.build)
     processors = sorted(os.sched_getaffinity(0))
-    settings = workloads.Settings(programs, scratch, max(2, len(processors)), arguments.scale)
-    ready, more_remarks = workloads.prepare(wanted, settings)
-    for text in remarks + more_remarks:
+    settings = workloads.Settings(built, scratch, max(2, len(processors)), arguments.scale)
+    real, missing = programs.prepare(wanted, settings)
+    ready, hidden = without_unreadable(workloads.prepare(wanted, settings) + real, players)
+    remarks += missing + hidden
+    for text in remarks:
         remark(text)
     environment = base_environment(scratch)
     remark("checking that every preload takes effect")
@@ -291,10 +332,10 @@ def bench(arguments, scratch):
     remark(f"every preload takes effect; {len(ready)} workloads, {len(players)} contestants, "
            f"{arguments.repeats} rounds, seed {arguments.seed}")
     raw = {
-        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks + more_remarks,
+        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks,
         "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
                      "seed": arguments.seed, "command": shlex.join(sys.argv),
-                     "partial": len(ready) < len(workloads.names()) or len(players) < len(found)},
+                     "partial": len(ready) < len(everything) or len(players) < len(found)},
         "contestants": [{"name": contestant.name, "environment": contestant.environment}
                         | host.describe_library(contestant.library) for contestant in players],
         "workloads": [describe(workload) for workload in ready], "runs": [],
@@ -302,7 +343,7 @@ def bench(arguments, scratch):
     if raw["host"]["load_at_start"][0] > 0.5:
         remark(f"the machine is busy (load {raw['host']['load_at_start'][0]:.2f}): the intervals will be wide")
     output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")
-    runner = Runner(programs / "launcher", environment, processors[-1], broken)
+    runner = Runner(built / "launcher", environment, processors[-1], broken)
     settle_results(ready, players[0], runner)
     try:
         measure(raw, ready, players, runner, lambda: write_results(raw, output))

@@ -1,18 +1,13 @@
-"""The table of workloads: what each one asks, how it is run, and what of it is judged.
+"""What a workload is, and the table of our own: what each one asks, how it is run, and what of it is judged.
 
-Our own programs take SCALE (a percentage) and THREADS; the real programs get inputs that are made for the run. Every
-command prints a result that depends on the work alone, so that all contestants must print the same.
+Our own programs take SCALE (a percentage) and THREADS; the real programs are in programs.py. Every command prints a
+result that depends on the work alone, so that all contestants must print the same.
 """
 
 import dataclasses
 import pathlib
 import re
-import shutil
-import subprocess
 
-import inputs
-
-HERE = pathlib.Path(__file__).resolve().parent
 QUICK_SCALE = 25
 
 
@@ -24,6 +19,14 @@ class Settings:
     scratch: pathlib.Path   # for the inputs and outputs of real programs
     threads: int            # for workloads with "many" threads, at least 2
     scale: int              # percentage of the usual work
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """What makes a workload's command a server: two shell scripts that run without the preload (see launcher.c)."""
+
+    ready: str   # succeeds when the server answers
+    script: str  # asks; its wall time and its output are the run's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Workload:
     curve: tuple = ()           # (axis, place on it): a point of a curve, not judged as a workload
     most_rounds: int | None = None  # it takes part in the first so many rounds only
     environment: dict = dataclasses.field(default_factory=dict)
+    client: Client | None = None
+    result: str = ""            # a pattern: the result is all that matches it in the output ("": all of the output)
+    fresh: tuple = ()           # (directory, copy): before each run, uncounted, the copy is made anew
+    user: int | None = None     # the command's user and group, when it refuses to run as root
+    brings_malloc: bool = False  # linked with another malloc than libc's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,67 +117,29 @@ _OWN = (
 )
 
 
-def _cc1(settings):
-    """The C compiler proper on a large file; its assembly must be the same with every malloc."""
-    gcc = shutil.which("gcc")
-    found = subprocess.run([gcc, "-print-prog-name=cc1"], capture_output=True, text=True, check=True) if gcc else None
-    compiler = found.stdout.strip() if found else ""
-    if not pathlib.Path(compiler).is_file():
-        return None
-    source, small, output = (settings.scratch / name for name in ("large.c", "small.c", "large.s"))
-    source.write_text(inputs.c_source(2 + settings.scale * 7 // 10))
-    small.write_text(inputs.c_source(2))
-    options = (compiler, "-quiet", "-O1", "-w", "-frandom-seed=0")
-    return Workload("cc1", "gcc's C compiler, -O1, on a large file", (*options, str(source), "-o", str(output)),
-                    (*options, str(small), "-o", "/dev/null"), output=output)
-
-
-def _python3(settings):
-    """Debian's own interpreter: another one in the PATH may be a script, or carry its own malloc."""
-    python = "/usr/bin/python3"
-    if not pathlib.Path(python).exists():
-        return None
-    script = str(HERE / "objects.py")
-    return Workload("python3", "objects, dictionaries, JSON; PYTHONMALLOC=malloc",
-                    (python, script, str(settings.scale)), (python, script, "1"),
-                    environment={"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0"})
-
-
-def _sqlite3(settings):
-    program = shutil.which("sqlite3", path="/usr/bin:/bin")
-    if program is None:
-        return None
-    script, small = settings.scratch / "large.sql", settings.scratch / "small.sql"
-    script.write_text(inputs.sql_script(600 * settings.scale))
-    small.write_text(inputs.sql_script(100))
-    return Workload("sqlite3", "a database in memory", (program, "-batch", ":memory:", f".read {script}"),
-                    (program, "-batch", ":memory:", f".read {small}"))
-
-
-_REAL = {"cc1": (_cc1, "gcc"), "python3": (_python3, "python3"), "sqlite3": (_sqlite3, "sqlite3")}
-
-
 def names(curves=True):
-    """Every workload's name, in order; those of the curves' points, too, or not."""
-    return [own.name for own in _OWN if curves or not own.curve] + list(_REAL)
+    """The name of every workload of our own, in order; those of the curves' points, too, or not."""
+    return [own.name for own in _OWN if curves or not own.curve]
 
 
 def prepare(wanted, settings):
-    """The workloads of these names, ready to run. returns: (workloads, remarks about those that are missing)."""
-    ready, remarks = [own.prepare(settings) for own in _OWN if own.name in wanted], []
-    for name, (make, package) in _REAL.items():
-        workload = make(settings) if name in wanted else None
-        if workload:
-            ready.append(workload)
-        elif name in wanted:
-            remarks.append(f"{name} is left out: not installed (Debian package {package})")
-    return ready, remarks
+    """Those of our own workloads that have these names, ready to run."""
+    return [own.prepare(settings) for own in _OWN if own.name in wanted]
 
 
 # Values that a program measures about itself end in _kib or _ps; everything else in its output is the result.
 MEASURED = re.compile(r" (\w+_(?:kib|ps))=(\d+)")
 
 
-def split_output(text):
-    """returns: (result that must be the same for all, values that were measured) of a program's output."""
-    return MEASURED.sub("", text).strip(), {name: int(value) for name, value in MEASURED.findall(text)}
+def split_output(text, result=""):
+    """returns: (what must be the same for all, values that were measured) of a program's output.
+
+    Raises ValueError when there is a pattern for the result and nothing matches it.
+    """
+    measured = {name: int(value) for name, value in MEASURED.findall(text)}
+    if not result:
+        return MEASURED.sub("", text).strip(), measured
+    found = re.findall(result, text, re.MULTILINE)
+    if not found:
+        raise ValueError(f"no result in the output: {text[:200]}")
+    return "; ".join(found), measured

@@ -18,7 +18,9 @@ packages_of() {
     tidy) echo clang clang-format clang-tidy ;;
     clang) echo clang libclang-rt-dev ;;
     aarch64) echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
-    bench) echo python3 python3-matplotlib sqlite3 libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libtbbmalloc2 libclang-rt-dev ;;
+    bench) echo python3 python3-matplotlib libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libtbbmalloc2 libclang-rt-dev \
+        gcc g++ libc6-dev sqlite3 lua5.4 perl ruby nodejs z3 ghostscript git rocksdb-tools xz-utils \
+        redis-server redis-tools memcached postgresql-15 postgresql-client-15 ;;
     *) echo "setup.sh: unknown group $1" >&2 && return 1 ;;
     esac
 }

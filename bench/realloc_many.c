@@ -1,4 +1,4 @@
-/* realloc_many.c: a hundred vectors that grow side by side.
+/* realloc_many.c: 128 vectors that grow side by side.
  *
  * Each is filled by push_back from 16 bytes to a size of its own, 64 KiB to 16 MiB, all magnitudes alike; half of them
  * double when they are full, half grow by one and a half. The vectors take turns at random, up to 1024 elements a turn,
@@ -10,7 +10,7 @@
  * realloc_many [SCALE] */
 #include "work.h"
 
-enum { USUAL_VECTORS = 100, LEAST_BYTES = 64 * KIB, MAGNITUDES = 8, FIRST_BYTES = 16, TURN = 1024 };
+enum { USUAL_VECTORS = 128, LEAST_BYTES = 64 * KIB, MAGNITUDES = 8, FIRST_BYTES = 16, TURN = 1024 };
 
 struct vector {
     uint64_t *elements;

@@ -77,7 +77,7 @@ def _point(axis, place, live_mib=64, threads=1, kinds=16):
                 "kinds": f"{place} sizes in use, 64 MiB live"}[axis]
     return _Own(f"scale_{axis}_{place}", f"random replacement: {question}", "scale", threads,
                 (live_mib * 1024, "THREADS", kinds), judges_time=False, judges_memory=False, curve=(axis, place),
-                most_rounds=3 if live_mib > 2048 else 5)
+                most_rounds=1 if live_mib >= 2048 else 3)
 
 
 CURVES = {"live": "live memory, MiB", "threads": "threads", "kinds": "sizes in use"}
@@ -105,8 +105,9 @@ _OWN = (
     _Own("churn", "threads made anew all the time, with survivors in a shared table", "churn", "MANY"),
     _Own("large", "5 to 25 MiB, 20 live, written in full", "large", arguments=()),
     _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1)),
-    _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2)),
-    _Own("realloc_many", "a hundred vectors of 64 KiB to 16 MiB that grow side by side", "realloc_many", arguments=()),
+    _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2),
+         most_rounds=5),
+    _Own("realloc_many", "128 vectors of 64 KiB to 16 MiB that grow side by side", "realloc_many", arguments=()),
     # No contest, but a yardstick for the two above: one malloc of the final size, touched.
     _Own("touch_double", "what touching 1 GiB costs", "realloc_growth", arguments=(1024, 3), judges_time=False,
          judges_memory=False),
@@ -114,7 +115,8 @@ _OWN = (
          judges_memory=False),
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
-    _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False),
+    _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False,
+         most_rounds=5),
     _Own("phases", "six phases with other sizes, few survivors, then idle", "phases", "MANY", judges_time=False,
          most_rounds=2, together=True),
     *(_point("live", live, live_mib=live) for live in (1, 16, 256, 2048, 8192)),
@@ -131,7 +133,7 @@ def _cc1(settings):
     if not pathlib.Path(compiler).is_file():
         return None
     source, small, output = (settings.scratch / name for name in ("large.c", "small.c", "large.s"))
-    source.write_text(inputs.c_source(2 + settings.scale * 7 // 10))
+    source.write_text(inputs.c_source(2 + settings.scale // 4))
     small.write_text(inputs.c_source(2))
     options = (compiler, "-quiet", "-O1", "-w", "-frandom-seed=0")
     return Workload("cc1", "gcc's C compiler, -O1, on a large file", (*options, str(source), "-o", str(output)),

@@ -18,7 +18,7 @@
 enum { INPUTS_LOW = 8, INPUTS_HIGH = 24, CUBES_LOW = 12, CUBES_HIGH = 60, USUAL_FUNCTIONS = 600 };
 enum { INPUTS_TRIED_IN_FULL = 12, SAMPLES = 4000 };
 
-/* ---- Cubes: never changed once in a cover -------------------------------------------------------------------------- */
+/* ---- Cubes: never changed once in a cover ------------------------------------------------------------------------ */
 
 /* Two bits for each input: 01 it must be 0, 10 it must be 1, 11 it does not matter; 00 would be an empty cube, and is
  * never kept. The bits above the last input are 1. */
@@ -46,7 +46,7 @@ static int is_inhabited(uint64_t bits) { return ((bits | bits >> 1) & LOW_BITS) 
 
 static int contains(uint64_t outer, uint64_t inner) { return (outer & inner) == inner; }
 
-/* ---- Covers: growing lists of cubes that they own ------------------------------------------------------------------ */
+/* ---- Covers: growing lists of cubes that they own ---------------------------------------------------------------- */
 
 struct cover {
     unsigned inputs;
@@ -120,7 +120,7 @@ static struct cover *cofactor(const struct cover *cover, uint64_t inside, size_t
     return result;
 }
 
-/* ---- Tautology and complement, by recursion over one input at a time ----------------------------------------------- */
+/* ---- Tautology and complement, by recursion over one input at a time --------------------------------------------- */
 
 /* An input to split by, as the mask of its two bits: the one with most literals among those that occur both ways; 0
  * when no input does. */
@@ -218,7 +218,7 @@ static struct cover *complement(const struct cover *cover)
     return result;
 }
 
-/* ---- The three steps ----------------------------------------------------------------------------------------------- */
+/* ---- The three steps --------------------------------------------------------------------------------------------- */
 
 static int meets(const struct cover *cover, uint64_t bits)
 {
@@ -305,7 +305,7 @@ static struct cover *minimised(const struct cover *given, struct random_stream *
     return cover;
 }
 
-/* ---- Functions to minimise, and the proof -------------------------------------------------------------------------- */
+/* ---- Functions to minimise, and the proof ------------------------------------------------------------------------ */
 
 /* Two of three inputs matter. */
 static uint64_t random_cube(unsigned inputs, struct random_stream *stream)

@@ -148,7 +148,7 @@ static struct node *tree_build(const struct body *bodies)
     return &root->node;
 }
 
-/* ---- Forces ---------------------------------------------------------------------------------------------------------- */
+/* ---- Forces ------------------------------------------------------------------------------------------------------ */
 
 /* Add to `pull` what `mass` at `from` does to a body at `place`. A body does nothing to itself. */
 static void attract(double *pull, const double *place, const double *from, double mass)
@@ -203,7 +203,7 @@ static void check_pulls(const struct body *bodies)
         fail("the pulls by the tree are wrong by %g %%", 100 * error / whole);
 }
 
-/* ---- Steps ----------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static double random_unit(struct random_stream *stream) { return (double)(random_next(stream) >> 11) * 0x1p-53; }
 

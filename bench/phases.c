@@ -118,7 +118,7 @@ static void *live_through_phases(void *data)
     return NULL;
 }
 
-/* ---- The main thread's part ---------------------------------------------------------------------------------------- */
+/* ---- The main thread's part -------------------------------------------------------------------------------------- */
 
 /* What the kernel counts as resident, in KiB; 0: this moment was not reached. */
 struct readings {

@@ -37,7 +37,7 @@ static void *with_room(void *array, size_t count, size_t bytes)
     return array;
 }
 
-/* ---- Names: each one is a block, found by a hash table with open addressing --------------------------------------- */
+/* ---- Names: each one is a block, found by a hash table with open addressing -------------------------------------- */
 
 struct name {
     uint64_t hash;
@@ -131,7 +131,7 @@ static const struct name *intern(struct table *names, const char *text)
     return name;
 }
 
-/* ---- Writing source text ------------------------------------------------------------------------------------------- */
+/* ---- Writing source text ----------------------------------------------------------------------------------------- */
 
 struct writer {
     char *text;
@@ -266,7 +266,7 @@ static void put_function(struct writer *writer)
     put(writer, "}\n");
 }
 
-/* ---- Tokens -------------------------------------------------------------------------------------------------------- */
+/* ---- Tokens ------------------------------------------------------------------------------------------------------ */
 
 enum token_kind { TOKEN_WORD, TOKEN_NUMBER, TOKEN_SIGN, TOKEN_END };
 
@@ -342,7 +342,7 @@ static const char *expect_kind(struct tokens *tokens, enum token_kind kind)
     return tokens->items[tokens->next++].text;
 }
 
-/* ---- Trees --------------------------------------------------------------------------------------------------------- */
+/* ---- Trees ------------------------------------------------------------------------------------------------------- */
 
 enum node_kind {
     NODE_NUMBER,   /* number */
@@ -426,7 +426,7 @@ static struct node *list_end(struct list *list, enum node_kind kind, const struc
     return node;
 }
 
-/* ---- Parsing: one function for each rule of the language ----------------------------------------------------------- */
+/* ---- Parsing: one function for each rule of the language --------------------------------------------------------- */
 
 struct parser {
     struct tokens tokens;
@@ -532,7 +532,7 @@ static struct node *parse_function(struct parser *parser)
     return list_end(&parts, NODE_FUNCTION, name);
 }
 
-/* ---- Folding ------------------------------------------------------------------------------------------------------- */
+/* ---- Folding ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t apply(uint64_t sign, uint64_t left, uint64_t right)
 {
@@ -609,7 +609,7 @@ static struct node *fold(struct node *node)
     return node;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 /* One call: where its names lead. */
 struct frame {
@@ -676,7 +676,7 @@ static uint64_t value_of(struct frame *frame, const struct node *node)
     fail("a node of kind %d has no value", (int)node->kind);
 }
 
-/* ---- Units --------------------------------------------------------------------------------------------------------- */
+/* ---- Units ------------------------------------------------------------------------------------------------------- */
 
 struct unit {
     struct table names, functions;

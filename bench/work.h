@@ -176,7 +176,7 @@ static inline void check_fill(const void *block, size_t bytes, uint64_t tag)
                  tag_byte(tag));
 }
 
-/* ---- Idle programs ------------------------------------------------------------------------------------------------ */
+/* ---- Idle programs ----------------------------------------------------------------------------------------------- */
 
 /* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
 static inline size_t resident_kib(void)

@@ -12,7 +12,7 @@
  * batches [SCALE [THREADS]] */
 #include "work.h"
 
-enum { BATCH_BLOCKS = 1024, KEPT_BATCHES = 64, SIZE_LOW = 8, SIZE_HIGH = 1000, USUAL_STEPS = 40000 };
+enum { BATCH_BLOCKS = 1024, KEPT_BATCHES = 64, SIZE_LOW = 8, SIZE_HIGH = 1000, USUAL_STEPS = 12000 };
 
 struct batch {
     size_t bytes; /* 0: no batch */

@@ -7,7 +7,7 @@
  * calloc_large [SCALE] */
 #include "work.h"
 
-enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 10000 };
+enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 5500 };
 
 static void check_zero(const unsigned char *block, size_t bytes, size_t at)
 {

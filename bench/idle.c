@@ -14,14 +14,10 @@
  * idle [SCALE [THREADS]] */
 #include "work.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { DEFAULT_THREADS = 16, USUAL_BYTES = 30000000, SIZE_LOW = 16, SIZE_HIGH = 16 * KIB };
-enum { TICKS_BEFORE_READING = 100, TICKS = 150, TICK_NANOSECONDS = 10 * 1000 * 1000, LIGHT_BLOCKS = 300 };
+enum { TICKS_BEFORE_READING = 100, TICKS = 150 };
 
 struct worker {
     uint64_t seed;
@@ -30,22 +26,6 @@ struct worker {
 };
 
 static pthread_barrier_t all_full, may_free, all_freed, may_end;
-
-/* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
-static size_t resident_kib(void)
-{
-    char text[2048];
-    const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-    const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
-    if (length < 0)
-        fail("/proc/self/smaps_rollup: %s", strerror(errno));
-    close(file);
-    text[length] = '\0';
-    const char *line = strstr(text, "\nRss:");
-    if (line == NULL)
-        fail("/proc/self/smaps_rollup has no line 'Rss:'");
-    return strtoull(line + sizeof "\nRss:" - 1, NULL, 10);
-}
 
 /* Blocks are linked through themselves, so that the program holds no memory but the blocks. */
 struct block {
@@ -91,23 +71,6 @@ static void *allocate_free_sleep(void *data)
     pthread_barrier_wait(&all_freed);
     pthread_barrier_wait(&may_end); /* asleep until the main thread has read everything */
     return NULL;
-}
-
-/* The light work of the main thread between two ticks of 10 ms. */
-static void go_on_lightly(struct random_stream *stream)
-{
-    void *blocks[LIGHT_BLOCKS];
-    size_t sizes[LIGHT_BLOCKS];
-    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
-        sizes[i] = random_between(stream, 16, 1000);
-        blocks[i] = take(sizes[i]);
-        fill(blocks[i], sizes[i], i);
-    }
-    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
-        check_fill(blocks[i], sizes[i], i);
-        free(blocks[i]);
-    }
-    nanosleep(&(struct timespec){.tv_nsec = TICK_NANOSECONDS}, NULL);
 }
 
 /* What the kernel counts as resident, in KiB, at the moments named above. */

@@ -7,7 +7,7 @@
  * large [SCALE] */
 #include "work.h"
 
-enum { LIVE = 20, SIZE_LOW = 5 * MIB, SIZE_HIGH = 25 * MIB, USUAL_OPERATIONS = 150 };
+enum { LIVE = 20, SIZE_LOW = 5 * MIB, SIZE_HIGH = 25 * MIB, USUAL_OPERATIONS = 110 };
 
 struct slot {
     void *block;

@@ -16,7 +16,7 @@ enum {
     PARCEL_BLOCKS = 64,
     INBOX_PARCELS = 16,
     KEEP_IN = 4,
-    USUAL_OPERATIONS = 3000000
+    USUAL_OPERATIONS = 2000000
 };
 
 struct slot {

@@ -57,7 +57,7 @@ def _cc1(settings):
     if compiler is None:
         return None
     source, small, output = (settings.scratch / name for name in ("large.c", "small.c", "large.s"))
-    source.write_text(inputs.c_source(2 + settings.scale * 7 // 10))
+    source.write_text(inputs.c_source(2 + settings.scale // 4))
     small.write_text(inputs.c_source(2))
     options = (compiler, "-quiet", "-O1", "-w", "-frandom-seed=0")
     return Workload("cc1", "gcc's C compiler, -O1, on a large file", (*options, str(source), "-o", str(output)),

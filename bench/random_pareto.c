@@ -10,7 +10,7 @@
  * random_pareto [SCALE [THREADS]] */
 #include "work.h"
 
-enum { SLOTS = 1 << 18, SIZE_LOW = 16, SIZE_HIGH = 64 * KIB, USUAL_OPERATIONS = 2500000 };
+enum { SLOTS = 1 << 18, SIZE_LOW = 16, SIZE_HIGH = 64 * KIB, USUAL_OPERATIONS = 1600000 };
 
 struct slot {
     void *block;

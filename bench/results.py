@@ -164,7 +164,8 @@ class Results:
     def report(self):
         """All of it, as Markdown."""
         parts = [self._heading(), self._means(), self._targets(), self._subject(), self._noise(), self._kept_memory(),
-                 *map(self._curve, CURVES), *map(self._details, self.contests()), self._failures()]
+                 self._fragmentation(), *map(self._curve, CURVES), *map(self._details, self.contests()),
+                 self._failures()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
     def _heading(self):
@@ -276,11 +277,21 @@ class Results:
     def _kept_memory(self):
         fields = (("full_kib", "full"), ("freed_kib", "freed"), ("idle_1000_kib", "after 1 s"),
                   ("idle_kib", "after 1.5 s"), ("trimmed_kib", "malloc_trim"))
-        rows = [[name, *(f"{self.cell('idle', name).measured[field] / 1024:.1f}" for field, _ in fields)]
-                for name in self.names if self.cell("idle", name).measured]
+        return self._resident("idle", "Memory kept by idle threads", "", fields, _mebibytes)
+
+    def _fragmentation(self):
+        fields = (("peak_kib", "peak"), ("freed_kib", "freed"), ("idle_1_kib", "after 1 s"),
+                  ("idle_10_kib", "after 10 s"), ("idle_60_kib", "after 60 s"))
+        return self._resident("phases", "Memory kept after phases", ", and in brackets how many times the bytes that "
+                              "are live after the frees", fields, _mebibytes_over_live)
+
+    def _resident(self, workload, title, remark, fields, show):
+        """What a workload read of its own RSS: a row for each contestant, a column for each moment."""
+        rows = [[name, *(show(self.cell(workload, name).measured, field) for field, _ in fields)]
+                for name in self.names if self.cell(workload, name).measured]
         if not rows:
             return []
-        return ["## Memory kept by idle threads", "", "RSS in MiB, medians, in the workload idle.", "",
+        return [f"## {title}", "", f"RSS in MiB, medians, in the workload {workload}{remark}.", "",
                 *table(["contestant", *(text for _, text in fields)], rows)]
 
     def _curve(self, axis):
@@ -320,6 +331,16 @@ class Results:
         lines = [f"- {workload} with {name}, {len(cell.failures)} runs, the first: {cell.failures[0]}"
                  for (workload, name), cell in self.cells.items() if cell.failures]
         return ["## Failures", "", *lines] if lines else []
+
+
+def _mebibytes(measured, field):
+    """The text of a measured value; a dash when the run was too short for it."""
+    return f"{measured[field] / 1024:.1f}" if field in measured else "-"
+
+
+def _mebibytes_over_live(measured, field):
+    """The same, and the ratio to the bytes that were live."""
+    return f"{_mebibytes(measured, field)} ({measured[field] / measured['live_kib']:.2f})" if field in measured else "-"
 
 
 def _settings_text(environment):

@@ -2,7 +2,7 @@
 """Measure Ashlar against other malloc libraries: every contestant, on every workload, interleaved.
 
     bench/run.py [--build build] [--quick] [--repeats N] [--workloads "a b"] [--contestants "a b"] [--output DIRECTORY]
-    bench/run.py --report results.json        make the tables again from raw results
+    bench/run.py --report results.json        make the tables and the page again from raw results, beside them
 
 The environment variables REPEATS, WORKLOADS and CONTESTANTS do the same; BENCH_RIVALS="name=/path.so[;NAME=VALUE] ..."
 adds contestants. The method is explained in docs/benchmarking.md. Exit status: 0 when every run succeeded, 1 when a
@@ -50,7 +50,8 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="a quarter of the work, 5 repeats, no curves: some five minutes")
     parser.add_argument("--scale", type=int, help="work of each run in percent of the usual")
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
-    parser.add_argument("--report", type=pathlib.Path, metavar="JSON", help="only make the tables from raw results")
+    parser.add_argument("--report", type=pathlib.Path, metavar="JSON",
+                        help="only make the tables and the page again, beside these raw results")
     arguments = parser.parse_args()
     arguments.repeats = arguments.repeats or (QUICK_REPEATS if arguments.quick else results.WANTED_REPEATS)
     arguments.scale = arguments.scale or (workloads.QUICK_SCALE if arguments.quick else 100)
@@ -95,6 +96,29 @@ def base_environment(scratch):
 # ---- One run ---------------------------------------------------------------------------------------------------------
 
 
+class Launch:
+    """A launcher that was started, and the pipe on which it will report."""
+
+    def __init__(self, process, reader):
+        self.process, self.reader = process, os.fdopen(reader)
+
+    def wait(self):
+        """returns: (the launcher's report, stdout, stderr or a message)."""
+        try:
+            output, error = self.process.communicate(timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return {}, "", f"killed after {TIMEOUT_SECONDS} seconds"
+        fields = dict(field.split("=") for field in self.reader.read().split())
+        return {name: int(value) for name, value in fields.items()}, output, " ".join(error.split())
+
+    def end(self):
+        """Kill what still runs, and close the pipes."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+        self.reader.close()
+
+
 @dataclasses.dataclass
 class Runner:
     """Runs one workload under one contestant by the launcher, and checks the result against the reference's."""
@@ -107,11 +131,27 @@ class Runner:
 
     def run(self, workload, contestant):
         """One entry of the raw results. A failed run has a text in "failure" and no figures that count."""
-        if (workload.name, contestant.name) in self.broken:
+        return self.run_together(workload, [contestant])[0]
+
+    def run_together(self, workload, players):
+        """The same for several contestants, which are started at the same time. returns: an entry for each."""
+        _start_afresh(workload)
+        launches = {}
+        try:
+            for contestant in players:
+                if (workload.name, contestant.name) not in self.broken:
+                    launches[contestant.name] = self._launch(workload, contestant)
+            return [self._entry(workload, contestant, launches.get(contestant.name)) for contestant in players]
+        finally:
+            for launch in launches.values():
+                launch.end()
+
+    def _entry(self, workload, contestant, launch):
+        """The entry of a run that was started, or of one that may not be."""
+        if launch is None:
             return self.refuse(workload, contestant)
         run = {"workload": workload.name, "contestant": contestant.name, "failure": None, "measured": {}}
-        _start_afresh(workload)
-        report, output, error = self._launch(workload, contestant)
+        report, output, error = launch.wait()
         run |= report
         if "exit" not in report and "signal" not in report:
             run["failure"] = error or "the launcher reported nothing"
@@ -152,7 +192,7 @@ class Runner:
         return command + ["--", *workload.command]
 
     def _launch(self, workload, contestant):
-        """returns: (the launcher's report, stdout, stderr or a message)."""
+        """Start one run."""
         environment = self.environment | workload.environment | contestant.environment
         reader, writer = os.pipe()
         try:
@@ -161,17 +201,7 @@ class Runner:
                                        text=True, errors="replace", pass_fds=(writer,), start_new_session=True)
         finally:
             os.close(writer)
-        with os.fdopen(reader) as report:
-            try:
-                output, error = process.communicate(timeout=TIMEOUT_SECONDS)
-            except BaseException as interruption:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                if isinstance(interruption, subprocess.TimeoutExpired):
-                    return {}, "", f"killed after {TIMEOUT_SECONDS} seconds"
-                raise
-            fields = dict(field.split("=") for field in report.read().split())
-        return {name: int(value) for name, value in fields.items()}, output, " ".join(error.split())
+        return Launch(process, reader)
 
 
 def _start_afresh(workload):
@@ -213,8 +243,8 @@ class Progress:
         text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] round {round_number}  {workload}, {contestant}  {left}"
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
-    def advance(self):
-        self.done += 1
+    def advance(self, runs):
+        self.done += runs
 
     def end_round(self, round_number, rounds):
         if not self.terminal:
@@ -260,25 +290,29 @@ def without_unreadable(ready, players):
 
 
 def settle_results(ready, reference, runner):
-    """Run every workload once under the reference, uncounted: its results are what all others must give."""
-    for workload in ready:
+    """Run every workload once under the reference, uncounted: its results are what all others must give.
+
+    Where all run together, the reference is the first of them, and a minute is saved.
+    """
+    for workload in (workload for workload in ready if not workload.together):
         run = runner.run(workload, reference)
         if run["failure"]:
             raise CannotMeasure(f"{workload.name} fails with {reference.name}, the reference: {run['failure']}")
 
 
 def measure(raw, ready, players, runner, save):
-    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time."""
+    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time or together."""
     order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
     progress = Progress(sum(min(rounds, workload.most_rounds or rounds) for workload in ready) * len(players))
     for round_number in range(1, rounds + 1):
         for workload in ready:
             if workload.most_rounds and round_number > workload.most_rounds:
                 continue
-            for contestant in order.sample(players, len(players)):
-                progress.show(round_number, workload.name, contestant.name)
-                raw["runs"].append({"round": round_number} | runner.run(workload, contestant))
-                progress.advance()
+            turns = [players] if workload.together else [[one] for one in order.sample(players, len(players))]
+            for group in turns:
+                progress.show(round_number, workload.name, group[0].name if len(group) == 1 else "all at once")
+                raw["runs"] += [{"round": round_number} | run for run in runner.run_together(workload, group)]
+                progress.advance(len(group))
         save()
         progress.end_round(round_number, rounds)
     progress.end()
@@ -286,11 +320,16 @@ def measure(raw, ready, players, runner, save):
 
 
 def write_results(raw, directory):
-    """results.json, replaced as a whole, and beside it the tables, and the page when all is done. returns: the report."""
+    """results.json, replaced as a whole, and beside it the tables and the page. returns: the report."""
     directory.mkdir(parents=True, exist_ok=True)
     fresh = directory / "results.json.new"
     fresh.write_text(json.dumps(raw, indent=1) + "\n")
     fresh.replace(directory / "results.json")
+    return write_report(raw, directory)
+
+
+def write_report(raw, directory):
+    """The tables, and the page when all is done. returns: the report."""
     outcome = results.Results(raw)
     report = outcome.report()
     (directory / "results.md").write_text(report)
@@ -359,7 +398,7 @@ def main():
     arguments = parse_arguments()
     try:
         if arguments.report:
-            print(results.Results(json.loads(arguments.report.read_text())).report(), end="")
+            print(write_report(json.loads(arguments.report.read_text()), arguments.report.parent), end="")
             return 0
         with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as scratch:
             return bench(arguments, pathlib.Path(scratch))

@@ -2,6 +2,7 @@
  *
  *   - a seeded random stream: the same seed makes the same requests, whichever malloc serves them;
  *   - stamped blocks: a block carries proof of what was written into it, so that a wrong or overlapping block is found;
+ *   - what the kernel counts as resident, and the light work of a program that is idle;
  *   - threads, a barrier-free start, and the one result line that a workload prints:
  *
  *         ok workload=NAME operations=N checksum=HEX [key=value ...]
@@ -15,6 +16,8 @@
 #define _GNU_SOURCE 1 /* sched_getaffinity; so this header comes first in every workload */
 #endif
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -23,6 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { THREADS_MAX = 256, KIB = 1 << 10, MIB = 1 << 20, PAGE_STEP = 4096 };
 
@@ -169,6 +174,43 @@ static inline void check_fill(const void *block, size_t bytes, uint64_t tag)
         if (content[places[i]] != tag_byte(tag))
             fail("block of %zu bytes at %p holds %02x at %zu, not %02x", bytes, block, content[places[i]], places[i],
                  tag_byte(tag));
+}
+
+/* ---- Idle programs ----------------------------------------------------------------------------------------------- */
+
+/* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
+static inline size_t resident_kib(void)
+{
+    char text[2048];
+    const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (length < 0)
+        fail("/proc/self/smaps_rollup: %s", strerror(errno));
+    close(file);
+    text[length] = '\0';
+    const char *line = strstr(text, "\nRss:");
+    if (line == NULL)
+        fail("/proc/self/smaps_rollup has no line 'Rss:'");
+    return strtoull(line + sizeof "\nRss:" - 1, NULL, 10);
+}
+
+enum { TICK_NANOSECONDS = 10 * 1000 * 1000, LIGHT_BLOCKS = 300 };
+
+/* One tick of a program that is all but idle: some small blocks made and freed, then 10 ms of sleep. */
+static inline void go_on_lightly(struct random_stream *stream)
+{
+    void *blocks[LIGHT_BLOCKS];
+    size_t sizes[LIGHT_BLOCKS];
+    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
+        sizes[i] = random_between(stream, 16, 1000);
+        blocks[i] = take(sizes[i]);
+        fill(blocks[i], sizes[i], i);
+    }
+    for (size_t i = 0; i < LIGHT_BLOCKS; i++) {
+        check_fill(blocks[i], sizes[i], i);
+        free(blocks[i]);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = TICK_NANOSECONDS}, NULL);
 }
 
 /* ---- Threads and the result -------------------------------------------------------------------------------------- */

@@ -43,6 +43,7 @@ class Workload:
     output: pathlib.Path | None = None  # a file whose content is part of the result
     curve: tuple = ()           # (axis, place on it): a point of a curve, not judged as a workload
     most_rounds: int | None = None  # it takes part in the first so many rounds only
+    together: bool = False      # all contestants run it at the same time: it mostly sleeps, and its time means nothing
     environment: dict = dataclasses.field(default_factory=dict)
     client: Client | None = None
     result: str = ""            # a pattern: the result is all that matches it in the output ("": all of the output)
@@ -66,6 +67,7 @@ class _Own:
     judges_memory: bool = True
     curve: tuple = ()
     most_rounds: int | None = None
+    together: bool = False
 
     def prepare(self, settings):
         threads = settings.threads if self.threads == "MANY" else self.threads
@@ -73,7 +75,8 @@ class _Own:
         tail = tuple(str(threads if argument == "THREADS" else argument) for argument in self.arguments)
         scale = 100 if self.fixed else settings.scale * self.factor
         return Workload(self.name, self.question, (program, str(scale), *tail), (program, "1", *tail), threads,
-                        self.judges_time, self.judges_memory, curve=self.curve, most_rounds=self.most_rounds)
+                        self.judges_time, self.judges_memory, curve=self.curve, most_rounds=self.most_rounds,
+                        together=self.together)
 
 
 def _point(axis, place, live_mib=64, threads=1, kinds=16):
@@ -82,13 +85,17 @@ def _point(axis, place, live_mib=64, threads=1, kinds=16):
                 "kinds": f"{place} sizes in use, 64 MiB live"}[axis]
     return _Own(f"scale_{axis}_{place}", f"random replacement: {question}", "scale", threads,
                 (live_mib * 1024, "THREADS", kinds), judges_time=False, judges_memory=False, curve=(axis, place),
-                most_rounds=3 if live_mib > 2048 else 5)
+                most_rounds=1 if live_mib >= 2048 else 3)
 
 
 CURVES = {"live": "live memory, MiB", "threads": "threads", "kinds": "sizes in use"}
 
 _OWN = (
     _Own("factor", "tiny short-lived objects: big-integer factoring", "factor", arguments=()),
+    _Own("minimise", "cubes and covers of a logic minimiser", "minimise", arguments=()),
+    _Own("tree_builder", "tokens, syntax trees, symbol tables, folding", "tree_builder", arguments=()),
+    _Own("nbody", "little allocation beside much computing: a tree of bodies, built anew each step", "nbody",
+         arguments=()),
     _Own("batches", "batches of small blocks, freed in reverse or oldest first", "batches"),
     _Own("batches_threads", "the same on every processor", "batches", "MANY"),
     _Own("random_pareto", "random replacement in 2^18 slots, Pareto sizes", "random_pareto"),
@@ -96,13 +103,19 @@ _OWN = (
     _Own("server", "workers hand their blocks to successors that start before they end", "server", "MANY"),
     _Own("producer_consumer", "pure producers and pure consumers of 64-byte blocks", "producer_consumer", "MANY"),
     _Own("mixed_cross", "8 to 16000 bytes, one in four freed by another thread", "mixed_cross", "MANY"),
+    _Own("false_sharing_active", "small blocks of different threads, written all the time", "false_sharing", "MANY",
+         arguments=("THREADS", 1)),
+    _Own("false_sharing_passive", "the same, after blocks that lay in one line were handed out", "false_sharing", "MANY",
+         arguments=("THREADS", 2)),
     _Own("medium", "4 to 32 KiB per thread, written in full", "medium", "MANY"),
     _Own("medium_tiny", "4 bytes to 32 KiB, nearly all tiny, written in full", "medium", "MANY",
          arguments=("THREADS", 4, 32768), factor=7),
     _Own("churn", "threads made anew all the time, with survivors in a shared table", "churn", "MANY"),
     _Own("large", "5 to 25 MiB, 20 live, written in full", "large", arguments=()),
     _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1)),
-    _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2)),
+    _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2),
+         most_rounds=5),
+    _Own("realloc_many", "128 vectors of 64 KiB to 16 MiB that grow side by side", "realloc_many", arguments=()),
     # No contest, but a yardstick for the two above: one malloc of the final size, touched.
     _Own("touch_double", "what touching 1 GiB costs", "realloc_growth", arguments=(1024, 3), judges_time=False,
          judges_memory=False),
@@ -110,7 +123,10 @@ _OWN = (
          judges_memory=False),
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
-    _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False),
+    _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False,
+         most_rounds=5),
+    _Own("phases", "six phases with other sizes, few survivors, then idle", "phases", "MANY", judges_time=False,
+         most_rounds=2, together=True),
     *(_point("live", live, live_mib=live) for live in (1, 16, 256, 2048, 8192)),
     *(_point("threads", threads, threads=threads) for threads in (1, 2, 4, 8, 16, 64)),
     *(_point("kinds", kinds, kinds=kinds) for kinds in (1, 4, 16, 64)),

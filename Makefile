@@ -6,7 +6,7 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench bench-quick programs floors paths format check-format lint \
+.PHONY: help demo test build debug bench bench-quick programs floors paths classes format check-format lint \
 	asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
@@ -52,6 +52,10 @@ paths: ## Count the instructions on the hot paths of malloc and free
 	@dev/setup.sh build test
 	@$(call build,release,libashlar.so)
 	@dev/paths.py build/libashlar.so
+
+classes: ## Judge size classes and granules by traces of real programs: some five minutes
+	@dev/setup.sh build classes
+	@dev/classes.py
 
 format: ## Format every C source
 	@dev/setup.sh tidy

@@ -7,4 +7,4 @@ mode=-i
 if [ "${1-}" = --check ]; then
     mode='--dry-run --Werror'
 fi
-find include src cli tests bench \( -name '*.[ch]' -o -name '*.cc' \) -print0 | xargs -0 clang-format $mode
+find include src cli tests bench dev \( -name '*.[ch]' -o -name '*.cc' \) -print0 | xargs -0 clang-format $mode

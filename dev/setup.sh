@@ -16,6 +16,7 @@ packages_of() {
     fast-programs) tests/programs/run.py --fast --packages ;;
     programs) tests/programs/run.py --packages ;;
     tidy) echo clang clang-format clang-tidy ;;
+    classes) echo gcc g++ clang sqlite3 z3 python3 perl lua5.4 ruby php-cli nodejs redis-server redis-tools git ghostscript gdb ;;
     clang) echo clang libclang-rt-dev ;;
     aarch64) echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     bench) echo python3 python3-matplotlib libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libtbbmalloc2 libclang-rt-dev \

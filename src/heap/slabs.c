@@ -68,10 +68,25 @@ static void full_remove(granule_index *head, struct slab *slab)
 
 /* ---- Ways through them ------------------------------------------------------------------------------------------------------------ */
 
+/* End the current slabs of medium classes of which nobody has a block. Those with blocks on the list stay: a signal
+ * handler may have interrupted the fast path that is taking one. */
+static void end_idle_slabs(struct heap *heap)
+{
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
+        struct slab *const slab = heap->current[class.i];
+        if (slab != NULL && heap->list[class.i] == NULL && slab_used(slab) == 0) {
+            heap->current[class.i] = NULL;
+            heap_slab_release(slab);
+        }
+    }
+}
+
 static struct slab *fresh_slab(struct heap *heap, class_id class)
 {
     bool zeroed;
     const granule_count granules = {class_table[class.i].granules};
+
+    end_idle_slabs(heap);
     const granule_index first = page_take(granules, GRANULE_BYTES, &zeroed);
 
     if (first.i == 0)

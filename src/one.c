@@ -40,3 +40,4 @@
 #include "api/options.c"
 #include "api/posix.c"
 #include "api/report.c"
+#include "api/responder.c"

@@ -52,6 +52,7 @@ enum option_id {
 
 enum { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_IGNORE, FOREIGN_ABORT };
 enum { SIZED_ABORT, SIZED_WARN, SIZED_OFF };
+enum { RESPONDER_OFF, RESPONDER_ON };
 
 /* Read ASHLAR_CONF as far as libc has set the environment block; again later if it has not. */
 void option_read_all(void);
@@ -61,6 +62,11 @@ uint64_t option_value(enum option_id id);
 
 /* The path of a FOLDER option, NULL when it is off. */
 const char *option_folder(enum option_id id);
+
+/* ---- responder.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* Start the thread, in this process, if option `responder` asks for it. */
+void responder_start(void);
 
 /* ---- report.c: see safety rules in docs/design.md ----------------------------------------------------------------------------------------- */
 

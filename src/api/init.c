@@ -57,6 +57,8 @@ static void after_fork_in_child(void)
     heap_fork_child();
     (void)os_lock_fork_child(&start_lock);
     prof_status_fork_child();
+    if (!os_lock_any_is_held()) /* else a signal handler forked in the middle of something */
+        responder_start();
 }
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------------------------- */
@@ -99,4 +101,5 @@ __attribute__((constructor(101))) static void construct(int argument_count, char
     arm_thread();
     if (option_folder(OPTION_status) != NULL)
         prof_status_start(option_folder(OPTION_status), argument_count > 0 ? arguments[0] : NULL);
+    responder_start();
 }

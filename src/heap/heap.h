@@ -40,7 +40,9 @@ struct heap {
     struct heap_parcel parcels[HEAP_PARCELS];
     _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
     uint32_t id;                 /* position in the range of heaps, from 1 */
-    uint32_t visits;             /* slow paths, see heap_tick() */
+    _Atomic uint32_t visits;     /* slow paths, see heap_tick() */
+    uint32_t visits_seen;        /* by the last round of visits to sleepers; guarded by the visits' lock */
+    bool sleeps;                 /* as that round found it; guarded by the visits' lock */
     uint32_t sent_ms;            /* when it last looked around: parcels go at the next one at another time */
     uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;        /* shared heaps: their large blocks */
@@ -222,8 +224,12 @@ void heap_shared_destroy(struct heap *heap);
 /* Give back what the calling thread holds back: its parcels, what others sent it, its empty slabs. */
 void heap_settle(void);
 
-/* The same for all other heaps, asleep or not, as far as it can be done behind their threads' backs: see visit.c. */
+/* The same for all other heaps, as far as it can be done behind their threads' backs: see visit.c. */
 void heap_visit_all(void);
+
+/* The same for those that have taken no slow path since the last such round, if they hold `least` bytes or more in
+ * idle slabs. Rounds are half a purge delay apart: until one is due nothing happens. */
+void heap_visit_sleepers(uint64_t now_ms, size_t least);
 
 void heap_fork_prepare(void);
 void heap_fork_parent(void);

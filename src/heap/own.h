@@ -68,7 +68,8 @@ static inline void heap_tick(struct heap *heap)
 {
     enum { LOOKS = 16 };
 
-    if (unlikely(++heap->visits % LOOKS == 0))
+    count_up(&heap->visits, 1);
+    if (unlikely(load_relaxed(&heap->visits) % LOOKS == 0))
         heap_look_around(heap);
 }
 
@@ -95,8 +96,14 @@ void heap_slab_join(struct heap *heap, struct slab *slab);
 /* Let go of every slab, each handed to `let_go` when it is in no list of the heap any more. */
 void heap_slabs_leave(struct heap *heap, void (*let_go)(struct slab *slab));
 
-/* Give the run of a slab without used blocks back. */
+/* Give the run of a slab without used blocks back; if nobody has used one for a while, it need not wait to be purged.
+ */
 void heap_slab_release(struct slab *slab);
+void heap_slab_release_idle(struct slab *slab);
+
+/* The current slab of `class` if nobody has a block of it and none is on the list, from which a fast path may be taking
+ * one; else NULL. thread: also a visitor, see visit.c. */
+struct slab *heap_idle_slab(const struct heap *heap, class_id class);
 
 /* The blocks on the heap's list of `class` go back to their slab. */
 void heap_list_return(struct heap *heap, class_id class);

@@ -68,13 +68,20 @@ static void full_remove(granule_index *head, struct slab *slab)
 
 /* ---- Ways through them ------------------------------------------------------------------------------------------------------------ */
 
-/* End the current slabs of medium classes of which nobody has a block. Those with blocks on the list stay: a signal
- * handler may have interrupted the fast path that is taking one. */
+struct slab *heap_idle_slab(const struct heap *heap, class_id class)
+{
+    struct slab *const slab = heap->current[class.i];
+    const bool is_listed = *(struct block *const volatile *)&heap->list[class.i] != NULL;
+
+    return slab != NULL && !is_listed && slab_used_by_any(slab) == 0 ? slab : NULL;
+}
+
+/* End the idle slabs of medium classes. */
 static void end_idle_slabs(struct heap *heap)
 {
     for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
-        struct slab *const slab = heap->current[class.i];
-        if (slab != NULL && heap->list[class.i] == NULL && slab_used(slab) == 0) {
+        struct slab *const slab = heap_idle_slab(heap, class);
+        if (slab != NULL) {
             heap->current[class.i] = NULL;
             heap_slab_release(slab);
         }
@@ -126,6 +133,14 @@ void heap_slab_release(struct slab *slab)
 
     heap_uncount_active(load_relaxed(&slab->carved));
     page_give(first, slab_end(slab));
+}
+
+void heap_slab_release_idle(struct slab *slab)
+{
+    const granule_index first = page_index_of(slab);
+
+    heap_uncount_active(load_relaxed(&slab->carved));
+    page_give_idle(first, slab_end(slab));
 }
 
 /* Put a slab that is in no list where it belongs, or end it. */

@@ -214,20 +214,22 @@ void heap_leave(struct heap *heap)
 
 void heap_look_around(struct heap *heap)
 {
-    enum { VISIT_MS = 50 };
-    static _Atomic uint64_t last_visit;
+    enum { PURGE_MS = 50 };
+    static _Atomic uint64_t last_purge;
     const uint64_t now = os_clock_coarse_ms();
-    uint64_t last = load_relaxed(&last_visit);
+    uint64_t last = load_relaxed(&last_purge);
 
     heap_collect(heap);
     if ((uint32_t)now != heap->sent_ms) {
         heap->sent_ms = (uint32_t)now;
         heap_send_parcels(heap);
     }
-    if (now - last < VISIT_MS ||
-        !atomic_compare_exchange_strong_explicit(&last_visit, &last, now, memory_order_relaxed, memory_order_relaxed))
+    if (now - last < PURGE_MS ||
+        !atomic_compare_exchange_strong_explicit(&last_purge, &last, now, memory_order_relaxed, memory_order_relaxed))
         return;
     page_purge_due(now);
+    if (!load_relaxed(&heap->is_shared))
+        heap_visit_sleepers(now, load_relaxed(&page_bounds.dirty_floor)); /* for less it is not worth the wait */
     if (heap_taps.time_passed != NULL)
         heap_taps.time_passed();
 }

@@ -9,10 +9,11 @@
  *   is_busy = false                           drop the lock
  *
  * So the owner pays a load for what hardly ever happens. Its fast paths do not ask at all: a visitor touches nothing
- * that they touch, neither lists nor current slabs nor a slab of which the program holds a block. (The count of used
- * blocks is the last thing that a fast path writes in a slab.) What it can do is send the parcels, and end slabs all of
- * whose blocks other threads have freed. All heaps are visited together, for one wait. Shared heaps are not: whoever
- * uses one next looks into its inbox.
+ * that they touch, neither lists nor a slab of which the program holds a block, or the list. (The count of used blocks
+ * is the last thing that a fast path writes in a slab. A list that is empty stays so until the next slow path.) What it
+ * can do is send the parcels, and end slabs all of whose blocks have come home: other threads' doing, or current and
+ * empty. All heaps are visited together, for one wait. Shared heaps are not: whoever uses one next looks into its
+ * inbox.
  *
  * docs/design/010. */
 #include "heap/own.h"
@@ -21,16 +22,47 @@ static struct os_lock visit_lock = {.rank = LOCK_VISITS};
 
 /* What one round of visits does; guarded by visit_lock. */
 struct round {
+    bool sleepers_only;
+    size_t idle_bytes;     /* in idle slabs of the sleepers */
     uint32_t heaps;        /* locked */
     granule_index settled; /* slabs taken out of inboxes to end, linked by inbox_next */
+    granule_index idle;    /* slabs that were current to end, linked by next */
 };
+
+static size_t idle_bytes(const struct heap *heap)
+{
+    size_t bytes = 0;
+
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
+        const struct slab *const slab = heap_idle_slab(heap, class);
+        bytes += slab != NULL ? load_relaxed(&slab->carved) : 0;
+    }
+    return bytes;
+}
+
+static bool may_be_visited(const struct heap *heap)
+{
+    return load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own();
+}
+
+/* A heap that has taken no slow path since the last time is asleep. */
+static void find_sleepers(struct heap *heap, void *context)
+{
+    struct round *const round = context;
+    const uint32_t visits = load_relaxed(&heap->visits);
+
+    heap->sleeps = may_be_visited(heap) && visits == heap->visits_seen;
+    heap->visits_seen = visits;
+    round->idle_bytes += heap->sleeps ? idle_bytes(heap) : 0;
+}
 
 static void lock_if_worth_a_visit(struct heap *heap, void *context)
 {
     struct round *const round = context;
 
-    if (load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own() && heap_has_mail(heap) &&
-        os_lock_try(&heap->lock)) {
+    if (round->sleepers_only ? !heap->sleeps : !may_be_visited(heap))
+        return;
+    if ((heap_has_mail(heap) || idle_bytes(heap) != 0) && os_lock_try(&heap->lock)) {
         heap->is_visited = true;
         round->heaps++;
     }
@@ -58,6 +90,29 @@ static void sort_mail(struct heap *heap, void *context)
         heap_sort_mail(heap, &round->settled);
 }
 
+static void detach_idle_slabs(struct heap *heap, void *context)
+{
+    struct round *const round = context;
+
+    for (class_id class = {0}; class.i < CLASS_COUNT && is_ours(heap); class.i++) {
+        struct slab *const slab = heap_idle_slab(heap, class);
+        if (slab != NULL) {
+            heap->current[class.i] = NULL;
+            slab->next = round->idle;
+            round->idle = page_index_of(slab);
+        }
+    }
+}
+
+static void end_detached(granule_index idle)
+{
+    while (idle.i != 0) {
+        struct slab *const slab = slab_at(idle);
+        idle = slab->next;
+        heap_slab_release_idle(slab);
+    }
+}
+
 static void unlock(struct heap *heap, void *context)
 {
     (void)context;
@@ -67,20 +122,20 @@ static void unlock(struct heap *heap, void *context)
     os_lock_drop(&heap->lock);
 }
 
-static void visit_all(void)
+static void make_round(struct round round)
 {
-    struct round round = {0};
-
     heap_each(lock_if_worth_a_visit, &round);
     if (round.heaps == 0)
         return;
     if (os_wait_for_stores()) {
         heap_each(send_parcels, NULL);
         heap_each(sort_mail, &round);
+        heap_each(detach_idle_slabs, &round);
     }
-    if (round.settled.i != 0) {
+    if (round.settled.i != 0 || round.idle.i != 0) {
         (void)os_wait_for_stores(); /* for what owners' fast paths wrote last in these slabs */
         heap_collect_settled(round.settled);
+        end_detached(round.idle);
     }
     heap_each(unlock, NULL);
 }
@@ -89,7 +144,21 @@ void heap_visit_all(void)
 {
     if (!os_lock_try(&visit_lock))
         return; /* somebody is visiting already */
-    visit_all();
+    make_round((struct round){.sleepers_only = false});
+    os_lock_drop(&visit_lock);
+}
+
+void heap_visit_sleepers(uint64_t now_ms, size_t least)
+{
+    static _Atomic uint64_t last_ms;
+    struct round round = {.sleepers_only = true};
+
+    if (now_ms - load_relaxed(&last_ms) < load_relaxed(&page_bounds.purge_delay_ms) / 2 || !os_lock_try(&visit_lock))
+        return;
+    store_relaxed(&last_ms, now_ms);
+    heap_each(find_sleepers, &round);
+    if (round.idle_bytes >= least)
+        make_round(round);
     os_lock_drop(&visit_lock);
 }
 

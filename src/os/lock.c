@@ -155,10 +155,10 @@ bool os_lock_try(struct os_lock *lock)
 }
 
 /* returns: 0 when the time is over, or an errno value: EINTR. */
-static int sleep_for(long nanoseconds)
+static int sleep_for(uint64_t nanoseconds)
 {
     static const uint32_t nothing;
-    const struct timespec time = {0, nanoseconds};
+    const struct timespec time = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
     const long error = os_call6(SYS_futex, (long)&nothing, FUTEX_WAIT_PRIVATE, 0, (long)&time, 0, 0);
 
     return error == -ETIMEDOUT ? 0 : (int)-error;
@@ -180,6 +180,8 @@ void os_yield(void)
 
     (void)sleep_for(NANOSECONDS);
 }
+
+void os_sleep_ms(uint32_t ms) { (void)sleep_for((uint64_t)ms * 1000000); }
 
 /* ---- Fork ------------------------------------------------------------------------------------------------------- */
 

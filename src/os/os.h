@@ -105,6 +105,9 @@ bool os_wait_for_stores(void);
 /* Let another thread run: sleep for a moment. */
 void os_yield(void);
 
+/* Sleep for `ms` milliseconds, or until a signal comes. */
+void os_sleep_ms(uint32_t ms);
+
 /* Take `lock` if nobody holds it. */
 bool os_lock_try(struct os_lock *lock);
 

@@ -155,12 +155,15 @@ granule_index page_take(granule_count count, size_t alignment, bool *zeroed);
 /* Give back a run. Its lines' kinds must be NONE but the first, and nobody may own them. */
 void page_give(granule_index first, granule_count count);
 
+/* The same with a run that has been idle for the purge delay already. */
+void page_give_idle(granule_index first, granule_count count);
+
 /* Lengthen a run in place from `count` to `wanted` granules. returns: false when what follows is not free. */
 bool page_extend(granule_index first, granule_count count, granule_count wanted);
 
 /* ---- Purging ------------------------------------------------------------------------------------------------------------------ */
 
-/* Give back to the kernel what has been free for too long, an eighth of what is dirty a visit (1 to 16 MiB), and all
+/* Give back to the kernel what has been free for too long, a quarter of what is dirty a visit (1 to 16 MiB), and all
  * that is too much. */
 void page_purge_due(uint64_t now_ms);
 

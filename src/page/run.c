@@ -16,7 +16,7 @@
 
 enum run_state { CLEAN, DIRTY };
 
-/* A visit of page_purge_due() gives back an eighth of what is dirty for age alone, within these bounds. */
+/* A visit of page_purge_due() gives back a quarter of what is dirty for age alone, within these bounds. */
 #define PURGE_VISIT_MIN ((size_t)1 << 20)
 #define PURGE_VISIT_MAX ((size_t)16 << 20)
 
@@ -131,7 +131,7 @@ static void leave(granule_index index)
 }
 
 /* Enter a run of `state`, joined with its free neighbours of the same state. */
-static void enter_joined(granule_index first, granule_count length, enum run_state state)
+static void enter_joined(granule_index first, granule_count length, enum run_state state, uint32_t stamp_ms)
 {
     const struct free_run *const before = run_at((granule_index){first.i - 1});
     const granule_index after = granule_after(first, length);
@@ -150,7 +150,7 @@ static void enter_joined(granule_index first, granule_count length, enum run_sta
         leave(head);
         first = head;
     }
-    enter(first, length, state, runs.now_ms);
+    enter(first, length, state, stamp_ms);
 }
 
 /* ---- Purging ---------------------------------------------------------------------------------------------------------------- */
@@ -194,7 +194,7 @@ static void attach(granule_index first, enum run_state state)
 
     runs.purging -= granule_bytes(length);
     line_set_kind(&run_at(first)->line, GRANULE_NONE);
-    enter_joined(first, length, state);
+    enter_joined(first, length, state, runs.now_ms);
 }
 
 /* Give back at most `most` bytes of the oldest dirty run. Drops the lock meanwhile.
@@ -283,14 +283,14 @@ static size_t purge_bytes(size_t bytes)
     return purged;
 }
 
-/* Of what has been dirty for the delay, an eighth of all that is dirty: so much is gone in a second, however much it
+/* Of what has been dirty for the delay, a quarter of all that is dirty: so much is gone in a second, however much it
  * was. */
 static void purge_aged(void)
 {
-    const size_t eighth = runs.dirty / 8;
-    const size_t most = eighth < PURGE_VISIT_MIN   ? PURGE_VISIT_MIN
-                        : eighth > PURGE_VISIT_MAX ? PURGE_VISIT_MAX
-                                                   : eighth;
+    const size_t quarter = runs.dirty / 4;
+    const size_t most = quarter < PURGE_VISIT_MIN   ? PURGE_VISIT_MIN
+                        : quarter > PURGE_VISIT_MAX ? PURGE_VISIT_MAX
+                                                    : quarter;
     size_t purged = 0;
 
     for (size_t visit = 0; visit < most && oldest_is_due();)
@@ -431,7 +431,7 @@ static bool grow(granule_count count)
         end.i += hole.n;
         runs.holes += granule_bytes(hole);
     }
-    enter_joined(end, added, CLEAN);
+    enter_joined(end, added, CLEAN, runs.now_ms);
     return true;
 }
 
@@ -509,15 +509,22 @@ granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
     return first;
 }
 
-void page_give(granule_index first, granule_count count)
+static void give(granule_index first, granule_count count, uint32_t age_ms)
 {
     if (!come_in())
         return; /* this thread was interrupted inside: the run is lost, nothing is damaged */
     line_set_kind(&run_at(first)->line, GRANULE_NONE);
     runs.committed -= granule_bytes(count);
-    enter_joined(first, count, DIRTY);
+    enter_joined(first, count, DIRTY, runs.now_ms - age_ms);
     purge_excess();
     os_lock_drop(&run_lock);
+}
+
+void page_give(granule_index first, granule_count count) { give(first, count, 0); }
+
+void page_give_idle(granule_index first, granule_count count)
+{
+    give(first, count, (uint32_t)load_relaxed(&page_bounds.purge_delay_ms));
 }
 
 /* Take `more` granules off the front of the free run at `next`. */

@@ -4,8 +4,8 @@
  *   256 | 288 320 ... 512 | 528 576 640 ... 1024 | 1040 1152 ... 2048 | 2080 ...
  *
  * Programs cluster at "a power of two plus a small header" (1032, 4104, 4368 bytes): the class at 2^k + max(16, 2^k/64)
- * catches these; the one above 4096 is 4368, for sqlite3's pages. Without these classes sqlite3 wastes 7.3 % of its heap
- * inside blocks, with them 0.2 %. docs/design/002.
+ * catches these; the one above 4096 is 4368, for sqlite3's pages. Without these classes sqlite3 wastes 7.3 % of its
+ * heap inside blocks, with them 0.2 %. docs/design/002.
  *
  * Every class is a multiple of 16, so blocks in a granule-aligned slab are 16-byte aligned; a block of a class that is
  * a multiple of a larger alignment has that alignment too. */

@@ -20,7 +20,7 @@ refuses() {
 }
 
 defaults=(confirm:on foreign:auto sized:abort warn:off purge_delay:500ms dirty:8M soft_limit:none hard_limit:none
-    status:off)
+    responder:off status:off)
 
 # The lines of confirm:on when the settings $@ were given and the others were not.
 confirmation() {

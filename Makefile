@@ -6,7 +6,7 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench bench-quick programs floors paths classes format check-format lint \
+.PHONY: help demo test build debug bench bench-quick bench-checks programs floors paths classes format check-format lint \
 	asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
@@ -38,6 +38,11 @@ bench: build ## Measure against other malloc libraries, interleaved
 bench-quick: build ## A quarter of the work, half the repeats, no curves: some five minutes
 	@dev/setup.sh bench
 	@bench/run.py --quick
+
+bench-checks: build ## Measure what the checks cost: against a build without them
+	@dev/setup.sh bench
+	@$(call build,unchecked,libashlar.so)
+	@CONTESTANTS="ashlar unchecked" BENCH_RIVALS="unchecked=build-unchecked/libashlar.so" bench/run.py --quick --scale 100 --repeats 10
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test

@@ -14,7 +14,8 @@ function(ashlar_add_objects name overrides)
   target_link_libraries(${name} PRIVATE ashlar_flags ashlar_library_flags ashlar_trap)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_compile_options(${name} PRIVATE $<IF:${debug},-Og$<SEMICOLON>-g3,-O2$<SEMICOLON>-g>)
-  target_compile_definitions(${name} PRIVATE ASHLAR_OVERRIDE=$<BOOL:${overrides}> $<${debug}:ASHLAR_DEBUG=1>)
+  target_compile_definitions(${name} PRIVATE
+    ASHLAR_OVERRIDE=$<BOOL:${overrides}> ASHLAR_CHECKS=$<BOOL:${ASHLAR_CHECKS}> $<${debug}:ASHLAR_DEBUG=1>)
 endfunction()
 
 ashlar_add_objects(ashlar_objects ON)

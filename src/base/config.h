@@ -13,6 +13,11 @@
 #define ASHLAR_DEBUG 0
 #endif
 
+/* Whether the fast paths check blocks and links. 0 only in the library that `make bench-checks` compares with. */
+#ifndef ASHLAR_CHECKS
+#define ASHLAR_CHECKS 1
+#endif
+
 /* Whether the standard names (malloc, operator new, ...) are defined beside the ashlar_ ones. */
 #ifndef ASHLAR_OVERRIDE
 #define ASHLAR_OVERRIDE 1

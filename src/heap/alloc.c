@@ -154,7 +154,7 @@ static void *take(struct heap *heap, class_id class, size_t alignment, const cha
             return NULL;
     }
     heap->list[ready.class.i] = next_checked(heap->current[ready.class.i], ready.first, in);
-    ready.first->key = 0;
+    slab_mark_used(ready.first);
     return ready.first;
 }
 

@@ -55,7 +55,7 @@ static struct heap_block find_small(struct slab *slab, void *address, const char
         report_in_slab(slab, address, in);
         return (struct heap_block){0};
     }
-    const bool is_suspect = block->key == slab_key(block);
+    const bool is_suspect = slab_looks_free(block);
 
     if (is_suspect) {
         struct heap *const heap = heap_enter();
@@ -123,7 +123,7 @@ struct heap_block heap_find(const void *address, const char *in)
 /* Free into a slab of the calling thread, of which the fast path saw only the first granule. thread: inside `heap`. */
 static void free_own(struct heap *heap, struct slab *slab, struct block *block)
 {
-    block->key = slab_key(block);
+    slab_mark_free(block);
     block->link = slab_link(slab->freed);
     slab->freed = block;
     heap_slab_freed(heap, slab, 1);
@@ -152,7 +152,7 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
 
     if (line_kind(&slab->line) != GRANULE_SLAB) /* a visitor ended it while we waited: no block of it was live */
         heap_report(MISUSE_UNALLOCATED, block, 0, 0, in);
-    else if (block->key == slab_key(block))
+    else if (slab_looks_free(block))
         heap_suspect(heap, slab, block, true, in);
     else if (!is_own)
         free_remote(heap, slab, block);

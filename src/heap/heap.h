@@ -89,12 +89,12 @@ ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
 
     if (unlikely(block == NULL))
         return NULL;
-    struct block *const next = (struct block *)(block->link ^ heap->link_secret);
-    if (unlikely((((uintptr_t)next ^ (uintptr_t)block) & ~(GRANULE_BYTES - BLOCK_ALIGN)) != 0))
+    struct block *const next = (struct block *)(block->link ^ slab_cipher(heap->link_secret));
+    if (ASHLAR_CHECKS && unlikely((((uintptr_t)next ^ (uintptr_t)block) & ~(GRANULE_BYTES - BLOCK_ALIGN)) != 0))
         return NULL;
     heap->list[class.i] = next;
     __builtin_prefetch(next, 1);
-    block->key = 0;
+    slab_mark_used(block);
     return block;
 }
 
@@ -104,10 +104,10 @@ ALWAYS_INLINE void *heap_pop_last(struct heap *heap, class_id class)
 {
     struct block *const block = heap->list[class.i];
 
-    if (block == NULL || block->link != heap->link_secret)
+    if (block == NULL || block->link != slab_cipher(heap->link_secret))
         return NULL;
     heap->list[class.i] = NULL;
-    block->key = 0;
+    slab_mark_used(block);
     return block;
 }
 
@@ -128,10 +128,10 @@ ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_
 
     /* relaxed: only this thread stores itself there. A thread that is 0 meets 0 where nothing was ever carved. */
     if (unlikely(load_hot(uintptr_t, &slab->line.owner) != heap_self) ||
-        unlikely(inside >= load_hot(uint32_t, &slab->carved)) || unlikely(!slab_is_start(slab, inside)) ||
-        unlikely(block->key == slab_key(block)))
+        (ASHLAR_CHECKS && (unlikely(inside >= load_hot(uint32_t, &slab->carved)) ||
+                           unlikely(!slab_is_start(slab, inside)) || unlikely(slab_looks_free(block)))))
         return HEAP_NOT_PUSHED;
-    block->key = slab_key(block);
+    slab_mark_free(block);
     block->link = slab_link(slab->freed);
     slab->freed = block;
     atomic_signal_fence(memory_order_seq_cst); /* the count comes last: see visit.c */

@@ -131,7 +131,7 @@ void heap_send_parcels(struct heap *heap)
 
 void heap_send(struct heap *heap, struct slab *slab, struct block *block)
 {
-    block->key = slab_key(block);
+    slab_mark_free(block);
     if (heap == NULL || remote_unpack(load_relaxed(&slab->remote)).direct) {
         publish(&(struct heap_parcel){slab, block, block, 1});
         return;

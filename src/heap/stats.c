@@ -62,7 +62,7 @@ static uint64_t list_length(const struct heap *heap, class_id class)
 
     while (length < class_table[class.i].capacity && block - start < load_relaxed(&seen.carved) &&
            slab_is_start(&seen, block - start)) {
-        block = glance(&((const struct block *)block)->link) ^ page_ground.link_secret;
+        block = glance(&((const struct block *)block)->link) ^ slab_cipher(page_ground.link_secret);
         length++;
     }
     return length;

@@ -58,11 +58,11 @@ struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count)
     for (; left > 1; left--) {
         struct block *const next = (struct block *)((char *)block + step);
         block->link = slab_link(next);
-        block->key = slab_key(block);
+        slab_mark_free(block);
         block = next;
     }
     block->link = slab_link(NULL);
-    block->key = slab_key(block);
+    slab_mark_free(block);
     return first;
 }
 

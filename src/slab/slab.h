@@ -51,11 +51,35 @@ static_assert(offsetof(struct slab, previous) == 48, "the page floor keeps bytes
  * only, since the program may have written it. */
 ALWAYS_INLINE uint64_t slab_key(const void *address) { return (uintptr_t)address ^ page_ground.key_secret; }
 
-ALWAYS_INLINE uint64_t slab_link(const struct block *next) { return (uintptr_t)next ^ page_ground.link_secret; }
+/* What links are stored xor: `secret`, unless nothing is checked. */
+ALWAYS_INLINE uint64_t slab_cipher(uint64_t secret) { return ASHLAR_CHECKS ? secret : 0; }
+
+ALWAYS_INLINE uint64_t slab_link(const struct block *next)
+{
+    return (uintptr_t)next ^ slab_cipher(page_ground.link_secret);
+}
 
 ALWAYS_INLINE struct block *slab_next(const struct block *block)
 {
-    return (struct block *)(block->link ^ page_ground.link_secret);
+    return (struct block *)(block->link ^ slab_cipher(page_ground.link_secret));
+}
+
+/* Mark `block` as free, or as used; and whether it looks free. */
+ALWAYS_INLINE void slab_mark_free(struct block *block)
+{
+    if (ASHLAR_CHECKS)
+        block->key = slab_key(block);
+}
+
+ALWAYS_INLINE void slab_mark_used(struct block *block)
+{
+    if (ASHLAR_CHECKS)
+        block->key = 0;
+}
+
+ALWAYS_INLINE bool slab_looks_free(const struct block *block)
+{
+    return ASHLAR_CHECKS && block->key == slab_key(block);
 }
 
 /* Whether a block starts at `offset` in a slab. Exact for offsets and blocks below 2^32: offset * ceil(2^64 / n) wraps

@@ -107,13 +107,19 @@ EXPORT void *ashlar_reallocarray(void *address, size_t count, size_t bytes)
 
 /* ---- Freeing ------------------------------------------------------------------------------------------------------------------------------ */
 
-COLD void api_free_slow(void *address, const char *in)
+static COLD void free_anything(void *address, const char *in)
 {
     if (address == NULL)
         return;
     api_ready();
     if (!heap_free(address, in))
         foreign_free(address, in);
+}
+
+NOINLINE void api_free_slow(void *address, const char *in)
+{
+    if (!heap_free_other(address))
+        free_anything(address, in);
 }
 
 EXPORT void ashlar_free(void *address) { api_free(address, "free"); }

@@ -164,6 +164,31 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
         heap_leave(heap);
 }
 
+bool heap_free_other(void *address)
+{
+    struct heap *const heap = heap_own();
+    const uintptr_t offset = page_offset(address);
+
+    if (heap == NULL || !page_holds_block(offset))
+        return false;
+    struct line *const line = page_line(offset);
+
+    if (line_kind(line) != GRANULE_SLAB && line_kind(line) != GRANULE_SLAB_REST)
+        return false;
+    struct slab *const slab = slab_of_line(line);
+    struct block *const block = address;
+
+    if (load_relaxed(&slab->line.owner) == heap_self || !slab_has_block(slab, (uintptr_t)address) ||
+        slab_looks_free(block) || !heap_enter_own(heap))
+        return false;
+    const bool is_live = line_kind(&slab->line) == GRANULE_SLAB; /* else a visitor ended it while we waited */
+
+    if (likely(is_live))
+        free_remote(heap, slab, block);
+    heap_leave_own(heap);
+    return is_live;
+}
+
 /* Free what lies outside the heap range. returns: false when it is foreign. */
 static bool free_elsewhere(void *address, const char *in)
 {

@@ -174,6 +174,10 @@ struct heap_block heap_find(const void *address, const char *in);
  */
 bool heap_free(void *address, const char *in);
 
+/* Free `address` if it is the start of a live small block of another thread's, and nothing is in the way: the short way
+ * of what heap_free() does. returns: false when nothing was done, and heap_free() must look. */
+bool heap_free_other(void *address);
+
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
 bool heap_fits(const struct heap_block *block, size_t bytes);
 

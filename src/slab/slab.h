@@ -77,10 +77,7 @@ ALWAYS_INLINE void slab_mark_used(struct block *block)
         block->key = 0;
 }
 
-ALWAYS_INLINE bool slab_looks_free(const struct block *block)
-{
-    return ASHLAR_CHECKS && block->key == slab_key(block);
-}
+ALWAYS_INLINE bool slab_looks_free(const struct block *block) { return ASHLAR_CHECKS && block->key == slab_key(block); }
 
 /* Whether a block starts at `offset` in a slab. Exact for offsets and blocks below 2^32: offset * ceil(2^64 / n) wraps
  * to less than ceil(2^64 / n) only for multiples of n. source: Lemire, Kaser, Kurz, "Faster remainder by direct

@@ -32,6 +32,7 @@ import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUICK_REPEATS, TIMEOUT_SECONDS = 5, 300
+SLOW_RATIO, SLOW_ROUNDS = 8, 3
 
 
 class CannotMeasure(Exception):
@@ -300,15 +301,31 @@ def settle_results(ready, reference, runner):
             raise CannotMeasure(f"{workload.name} fails with {reference.name}, the reference: {run['failure']}")
 
 
+def far_behind(runs, workload):
+    """The contestants that took SLOW_RATIO times as long as the fastest on this workload: never the subject."""
+    fastest = {}
+    for run in runs:
+        if run["workload"] == workload.name and not run["failure"]:
+            fastest[run["contestant"]] = min(run["wall_ns"], fastest.get(run["contestant"], run["wall_ns"]))
+    return {name for name, wall in fastest.items()
+            if name != contestants.SUBJECT and wall > SLOW_RATIO * min(fastest.values())}
+
+
 def measure(raw, ready, players, runner, save):
-    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time or together."""
+    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time or together.
+
+    A contestant that is far behind on a workload runs it in the first SLOW_ROUNDS only: its figure is clear.
+    """
     order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
     progress = Progress(sum(min(rounds, workload.most_rounds or rounds) for workload in ready) * len(players))
     for round_number in range(1, rounds + 1):
         for workload in ready:
             if workload.most_rounds and round_number > workload.most_rounds:
                 continue
-            turns = [players] if workload.together else [[one] for one in order.sample(players, len(players))]
+            slow = far_behind(raw["runs"], workload) if round_number > SLOW_ROUNDS else set()
+            present = [one for one in order.sample(players, len(players)) if one.name not in slow]
+            progress.advance(len(players) - len(present))
+            turns = [players] if workload.together else [[one] for one in present]
             for group in turns:
                 progress.show(round_number, workload.name, group[0].name if len(group) == 1 else "all at once")
                 raw["runs"] += [{"round": round_number} | run for run in runner.run_together(workload, group)]
@@ -336,6 +353,11 @@ def write_report(raw, directory):
     if raw["complete"]:
         (directory / "results.html").write_text(page.make(outcome, report))
     return report
+
+
+def from_root(raw):
+    """`raw` with the paths of the project's own files as seen from its root: where it lies is nobody's business."""
+    return json.loads(json.dumps(raw).replace(f"{ROOT}/", ""))
 
 
 def describe(workload):
@@ -379,6 +401,7 @@ def bench(arguments, scratch):
                         | host.describe_library(contestant.library) for contestant in players],
         "workloads": [describe(workload) for workload in ready], "runs": [],
     }
+    raw = from_root(raw)
     if raw["host"]["load_at_start"][0] > 0.5:
         remark(f"the machine is busy (load {raw['host']['load_at_start'][0]:.2f}): the intervals will be wide")
     output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")

@@ -16,7 +16,7 @@
 #include <math.h>
 #include <time.h>
 
-enum { SIZE_LOW = 16, SIZE_HIGH = 2048, KINDS_MAX = 64, USUAL_OPERATIONS = 2000000 };
+enum { SIZE_LOW = 16, SIZE_HIGH = 2048, KINDS_MAX = 64, USUAL_OPERATIONS = 1200000 };
 
 struct slot {
     void *block;

@@ -43,7 +43,7 @@ struct heap {
     _Atomic uint32_t visits;     /* slow paths, see heap_tick() */
     uint32_t visits_seen;        /* by the last round of visits to sleepers; guarded by the visits' lock */
     bool sleeps;                 /* as that round found it; guarded by the visits' lock */
-    uint32_t sent_ms;            /* when it last looked around: parcels go at the next one at another time */
+    uint32_t sent_ms;            /* coarse clock when parcels were last sent by it; see heap_look_around() */
     uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;        /* shared heaps: their large blocks */
     _Atomic bool is_shared;      /* used under `lock` by any thread */

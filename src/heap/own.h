@@ -125,6 +125,7 @@ void heap_send(struct heap *heap, struct slab *slab, struct block *block);
 /* Send all parcels. thread: inside `heap`. */
 void heap_send_parcels(struct heap *heap);
 
+/* The part of heap_collect() that is left when there is something. */
 void heap_collect_mail(struct heap *heap);
 
 /* Take what others sent. thread: inside `heap`. */

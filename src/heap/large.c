@@ -49,16 +49,15 @@ static void *run_alloc(struct heap *heap, const struct heap_request *request)
 {
     const size_t bytes = usable_bytes(request->bytes);
     const granule_count granules = granules_for(bytes);
-    bool zeroed;
-    const granule_index first = page_take(granules, request->alignment, &zeroed);
+    const struct page_run run = page_take(granules, request->alignment);
 
-    if (first.i == 0)
+    if (run.first.i == 0)
         return NULL;
-    struct large *const large = large_at(first);
-    void *const block = page_address(first);
+    struct large *const large = large_at(run.first);
+    void *const block = page_address(run.first);
 
-    if (request->zeroed && !zeroed)
-        __builtin_memset(block, 0, bytes);
+    if (request->zeroed)
+        __builtin_memset(page_address(run.used), 0, granule_bytes(run.used_count));
     large->line.granules = (uint16_t)granules.n;
     large->bytes = bytes;
     large->heap = load_relaxed(&heap->is_shared) ? heap->id : 0;

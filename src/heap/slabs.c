@@ -92,11 +92,10 @@ static void end_idle_slabs(struct heap *heap)
 
 static struct slab *fresh_slab(struct heap *heap, class_id class)
 {
-    bool zeroed;
     const granule_count granules = {class_table[class.i].granules};
 
     end_idle_slabs(heap);
-    const granule_index first = page_take(granules, GRANULE_BYTES, &zeroed);
+    const granule_index first = page_take(granules, GRANULE_BYTES).first;
 
     if (first.i == 0)
         return NULL;

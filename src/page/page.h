@@ -147,10 +147,16 @@ bool page_range_grow(struct page_range *range, size_t bytes, size_t step);
 
 /* ---- Runs of granules ------------------------------------------------------------------------------------------------------ */
 
+/* A run as it is taken: what somebody has used of it before; all other bytes read as zero. */
+struct page_run {
+    granule_index first; /* NO_GRANULE: there is no run */
+    granule_index used;
+    granule_count used_count;
+};
+
 /* Take a run of `count` granules whose address is a multiple of `alignment` (a power of two). Its lines' kinds are
- * NONE, and nobody owns them. `*zeroed`: whether every byte reads as zero. returns: its first granule, or NO_GRANULE
- * when the kernel or the hard limit refuses. thread: any. */
-granule_index page_take(granule_count count, size_t alignment, bool *zeroed);
+ * NONE, and nobody owns them. returns: none when the kernel or the hard limit refuses. thread: any. */
+struct page_run page_take(granule_count count, size_t alignment);
 
 /* Give back a run. Its lines' kinds must be NONE but the first, and nobody may own them. */
 void page_give(granule_index first, granule_count count);

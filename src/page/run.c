@@ -7,7 +7,7 @@
  * A free run is dirty (its pages are resident, its content is anything) or clean (never used, or given back to the
  * kernel: it reads as zero and costs nothing). Each kind has a tree; neighbours of the same kind are always joined.
  * Dirty ground is reused first, the shortest fit first, the lowest address first: that is what lets long runs and the
- * heap's end empty.
+ * heap's end empty. A dirty run that is too short is reused together with clean ground beside it: docs/design/012.
  *
  * Invariant: live + dirty + purging + clean + holes + granule 0 == granules of the heap range.
  * Threads:   any; one lock, never held across madvise. */
@@ -130,25 +130,50 @@ static void leave(granule_index index)
     line_set_kind(&run->line, GRANULE_NONE);
 }
 
+/* A free run; none has length 0. */
+struct neighbour {
+    granule_index first;
+    granule_count length;
+};
+
+/* The free run of `state` that starts at `index`. */
+static struct neighbour free_after(granule_index index, enum run_state state)
+{
+    struct neighbour found = {0};
+
+    if (page_offset(page_address(index)) >> 4 < load_relaxed(&page_ground.end16)) {
+        const struct free_run *const run = run_at(index);
+        if (line_kind(&run->line) == GRANULE_FREE && run->line.state == state)
+            found = (struct neighbour){index, run->length};
+    }
+    return found;
+}
+
+/* The free run of `state` that ends at `index`. */
+static struct neighbour free_before(granule_index index, enum run_state state)
+{
+    const struct free_run *const last = run_at((granule_index){index.i - 1});
+    const bool is_free = line_kind(&last->line) == GRANULE_FREE || line_kind(&last->line) == GRANULE_FREE_TAIL;
+
+    if (!is_free || last->line.state != state)
+        return (struct neighbour){0};
+    return (struct neighbour){last->head, run_at(last->head)->length};
+}
+
 /* Enter a run of `state`, joined with its free neighbours of the same state. */
 static void enter_joined(granule_index first, granule_count length, enum run_state state, uint32_t stamp_ms)
 {
-    const struct free_run *const before = run_at((granule_index){first.i - 1});
-    const granule_index after = granule_after(first, length);
+    const struct neighbour after = free_after(granule_after(first, length), state);
+    const struct neighbour before = free_before(first, state);
 
-    if (page_offset(page_address(after)) >> 4 < load_relaxed(&page_ground.end16)) {
-        const struct free_run *const next = run_at(after);
-        if (line_kind(&next->line) == GRANULE_FREE && next->line.state == state) {
-            length.n += next->length.n;
-            leave(after);
-        }
+    if (after.length.n != 0) {
+        length.n += after.length.n;
+        leave(after.first);
     }
-    if ((line_kind(&before->line) == GRANULE_FREE || line_kind(&before->line) == GRANULE_FREE_TAIL) &&
-        before->line.state == state) {
-        const granule_index head = before->head;
-        length.n += run_at(head)->length.n;
-        leave(head);
-        first = head;
+    if (before.length.n != 0) {
+        length.n += before.length.n;
+        leave(before.first);
+        first = before.first;
     }
     enter(first, length, state, stamp_ms);
 }
@@ -453,24 +478,18 @@ static granule_index find_by_purging(granule_count count, granule_count wanted)
     return found;
 }
 
-/* A free run of at least `count` granules, dirty ones first; may grow the range. Clean ground is asked of the limits.
- */
-static granule_index find(granule_count count, granule_count wanted)
+/* A clean run of at least `count` granules; may grow the range. */
+static granule_index find_clean(granule_count count, granule_count wanted)
 {
-    granule_index found = tree_fit(runs.trees[DIRTY], count);
+    granule_index found = tree_fit(runs.trees[CLEAN], count);
 
-    if (found.i != 0)
-        return found;
-    if (!make_room(granule_bytes(wanted)))
-        return NO_GRANULE;
-    found = tree_fit(runs.trees[CLEAN], count);
     if (found.i == 0 && (grow(count) || (page_huge_release_kept() && grow(count))))
         found = tree_fit(runs.trees[CLEAN], count);
     return found.i != 0 ? found : find_by_purging(count, wanted);
 }
 
 /* Cut `count` granules at a multiple of `alignment` out of the free run at `found`; what is left of it stays free. */
-static granule_index cut(granule_index found, granule_count count, size_t alignment, bool *zeroed)
+static struct page_run cut(granule_index found, granule_count count, size_t alignment)
 {
     const enum run_state state = run_at(found)->line.state;
     const granule_count length = run_at(found)->length;
@@ -485,28 +504,91 @@ static granule_index cut(granule_index found, granule_count count, size_t alignm
         enter(found, lead, state, stamp_ms);
     if (rest.n != 0)
         enter(granule_after(first, count), rest, state, stamp_ms);
-    *zeroed = state == CLEAN && !runs.keeps_content;
-    return first;
+    if (state == CLEAN && !runs.keeps_content)
+        return (struct page_run){.first = first, .used = first};
+    return (struct page_run){first, first, count};
 }
 
-granule_index page_take(granule_count count, size_t alignment, bool *zeroed)
+/* The clean run beside the dirty one at `index`, `least` granules or more. */
+static struct neighbour clean_beside(granule_index index, uint32_t least)
+{
+    const struct neighbour after = free_after(granule_after(index, run_at(index)->length), CLEAN);
+
+    return after.length.n >= least ? after : free_before(index, CLEAN);
+}
+
+/* A dirty run, shorter than `count` granules, that has as much clean ground beside it: of those that have been dirty
+ * for longest, the longest. */
+static granule_index find_extensible(granule_count count)
+{
+    enum { LOOKS = 32 };
+    granule_index best = NO_GRANULE;
+    uint32_t best_length = 0;
+    granule_index index = runs.oldest;
+
+    for (int i = 0; i < LOOKS && index.i != 0; i++, index = run_at(index)->newer) {
+        const uint32_t length = run_at(index)->length.n;
+        const uint32_t missing = count.n - length;
+        if (length > best_length && clean_beside(index, missing).length.n >= missing) {
+            best = index;
+            best_length = length;
+        }
+    }
+    return best;
+}
+
+/* Take the whole dirty run at `found`, and so much of the clean ground beside it that it is `count` granules. */
+static struct page_run cut_extended(granule_index found, granule_count count)
+{
+    const granule_count length = run_at(found)->length;
+    const granule_count missing = {count.n - length.n};
+    const struct neighbour clean = clean_beside(found, missing.n);
+    const bool is_after = clean.first.i > found.i;
+    const granule_count rest = {clean.length.n - missing.n};
+    const granule_index first = {is_after ? found.i : found.i - missing.n};
+
+    leave(found);
+    leave(clean.first);
+    if (rest.n != 0)
+        enter(is_after ? granule_after(clean.first, missing) : clean.first, rest, CLEAN, 0);
+    return runs.keeps_content ? (struct page_run){first, first, count} : (struct page_run){first, found, length};
+}
+
+static const struct page_run no_run;
+
+/* Dirty ground first: a run that is long enough, then one with clean ground beside it. Clean ground is asked of the
+ * limits; may grow the range. */
+static struct page_run find_and_cut(granule_count count, size_t alignment)
 {
     const granule_count slack = granules_for(alignment > GRANULE_BYTES ? alignment - GRANULE_BYTES : 0);
-    granule_index first = NO_GRANULE;
+    const granule_count span = {count.n + slack.n};
+    granule_index found = tree_fit(runs.trees[DIRTY], span);
+
+    if (found.i == 0) {
+        if (!make_room(granule_bytes(count)))
+            return no_run;
+        found = slack.n == 0 ? find_extensible(count) : NO_GRANULE;
+        if (found.i != 0)
+            return cut_extended(found, count);
+        found = find_clean(span, count);
+    }
+    return found.i != 0 ? cut(found, count, alignment) : no_run;
+}
+
+struct page_run page_take(granule_count count, size_t alignment)
+{
+    struct page_run run = no_run;
 
     if (!come_in())
-        return NO_GRANULE;
-    if (open_ground()) {
-        const granule_index found = find((granule_count){count.n + slack.n}, count);
-        if (found.i != 0)
-            first = cut(found, count, alignment, zeroed);
-    }
-    if (first.i != 0)
+        return no_run;
+    if (open_ground())
+        run = find_and_cut(count, alignment);
+    if (run.first.i != 0)
         count_committed(granule_bytes(count));
     else
         runs.refused++;
     os_lock_drop(&run_lock);
-    return first;
+    return run;
 }
 
 static void give(granule_index first, granule_count count, uint32_t age_ms)
@@ -528,12 +610,7 @@ void page_give_idle(granule_index first, granule_count count)
 }
 
 /* Take `more` granules off the front of the free run at `next`. */
-static void take_front(granule_index next, granule_count more)
-{
-    bool zeroed;
-
-    (void)cut(next, more, GRANULE_BYTES, &zeroed);
-}
+static void take_front(granule_index next, granule_count more) { (void)cut(next, more, GRANULE_BYTES); }
 
 bool page_extend(granule_index first, granule_count count, granule_count wanted)
 {

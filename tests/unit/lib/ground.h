@@ -106,14 +106,15 @@ static inline void ground_check_owner(granule_index first)
     CHECK(owner == LINE_NOBODY || (owner == 0 && run->newer.i == 0));
 }
 
-/* page_take(), with everything that it promises. `zeroed` may be NULL. returns: 0 when refused. */
-static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, bool *zeroed)
+/* page_take(), with everything that it promises. returns: none when refused. */
+static inline struct page_run ground_take_run(uint32_t granules, size_t alignment)
 {
-    bool reads_zero = false;
-    const granule_index first = page_take((granule_count){granules}, alignment, &reads_zero);
+    const struct page_run run = page_take((granule_count){granules}, alignment);
+    const granule_index first = run.first;
 
     if (first.i == 0)
-        return 0;
+        return run;
+    CHECK(run.used.i >= first.i && run.used.i + run.used_count.n <= first.i + granules);
     CHECK_EQ((uintptr_t)page_address(first) % alignment, 0);
     for (uint32_t i = 0; i < granules; i++)
         CHECK_EQ(run_at((granule_index){first.i + i})->line.kind, GRANULE_NONE);
@@ -121,9 +122,17 @@ static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, 
     struct line *const line = page_line_at(first);
     line->kind = GRANULE_LARGE;
     line->granules = (uint16_t)granules;
+    return run;
+}
+
+/* The same. `zeroed`: whether nobody has used any of it; may be NULL. returns: its first granule, 0 when refused. */
+static inline uint32_t ground_take_aligned(uint32_t granules, size_t alignment, bool *zeroed)
+{
+    const struct page_run run = ground_take_run(granules, alignment);
+
     if (zeroed != NULL)
-        *zeroed = reads_zero;
-    return first.i;
+        *zeroed = run.used_count.n == 0;
+    return run.first.i;
 }
 
 static inline uint32_t ground_take(uint32_t granules) { return ground_take_aligned(granules, GRANULE_BYTES, NULL); }

@@ -39,9 +39,7 @@ TEST(nothing_is_mapped_before_the_first_need)
 
 TEST(before_the_start_there_is_no_ground_and_no_crash)
 {
-    bool zeroed;
-
-    CHECK_EQ(page_take((granule_count){1}, GRANULE_BYTES, &zeroed).i, 0);
+    CHECK_EQ(page_take((granule_count){1}, GRANULE_BYTES).first.i, 0);
     CHECK(!page_open());
 }
 
@@ -193,6 +191,95 @@ TEST(a_run_is_called_zeroed_exactly_as_long_as_nobody_used_it_since_the_kernel_h
     first = ground_take_aligned(4, GRANULE_BYTES, &zeroed);
     CHECK(zeroed);
     CHECK(is_zero(ground_address(first), ground_bytes(4)));
+}
+
+/* A dirty run of `dirty` granules, with clean ones of `before` and `after` granules at its sides; all else of the first
+ * ground is live. returns: its first granule. */
+static uint32_t dirty_between_clean(uint32_t before, uint32_t dirty, uint32_t after)
+{
+    ground_begin();
+    const uint32_t low = ground_take(before);
+    const uint32_t middle = ground_take(dirty);
+    const uint32_t high = ground_take(after);
+    CHECK_EQ(ground_take(FIRST_GRANULES - 1 - before - dirty - after), high + after); /* the first ground is used up */
+    ground_give(low);
+    ground_give(high);
+    (void)page_purge_all();
+    memset(ground_address(middle), 0xee, ground_bytes(dirty));
+    ground_give(middle);
+    return middle;
+}
+
+TEST(a_dirty_run_that_is_too_short_is_taken_with_clean_ground_behind_it)
+{
+    const uint32_t dirty = dirty_between_clean(2, 8, 10);
+    const struct page_run run = ground_take_run(12, GRANULE_BYTES);
+
+    CHECK_EQ(run.first.i, dirty);
+    CHECK_EQ(run.used.i, dirty);
+    CHECK_EQ(run.used_count.n, 8);
+    CHECK(is_zero(ground_address(dirty + 8), ground_bytes(4)));
+    const struct ground ground = ground_walk();
+    CHECK_EQ(ground.free[GROUND_DIRTY], 0);
+    CHECK_EQ(ground.free[GROUND_CLEAN], 2 + 6);
+}
+
+TEST(and_with_clean_ground_before_it_when_there_is_not_enough_behind)
+{
+    const uint32_t dirty = dirty_between_clean(10, 8, 3);
+    const struct page_run run = ground_take_run(12, GRANULE_BYTES);
+
+    CHECK_EQ(run.first.i, dirty - 4);
+    CHECK_EQ(run.used.i, dirty);
+    CHECK_EQ(run.used_count.n, 8);
+    CHECK(is_zero(ground_address(dirty - 4), ground_bytes(4)));
+    const struct ground ground = ground_walk();
+    CHECK_EQ(ground.free[GROUND_DIRTY], 0);
+    CHECK_EQ(ground.free[GROUND_CLEAN], 6 + 3);
+}
+
+TEST(clean_ground_on_both_sides_that_fits_exactly_leaves_nothing_of_the_one_it_is_taken_from)
+{
+    const uint32_t dirty = dirty_between_clean(4, 8, 4);
+
+    CHECK_EQ(ground_take_run(12, GRANULE_BYTES).first.i, dirty);
+    CHECK_EQ(ground_walk().free[GROUND_CLEAN], 4);
+}
+
+TEST(a_dirty_run_without_enough_clean_ground_beside_it_is_left_alone)
+{
+    const uint32_t dirty = dirty_between_clean(3, 8, 3);
+    const struct page_run run = ground_take_run(12, GRANULE_BYTES);
+
+    CHECK(run.first.i >= dirty + 11);
+    CHECK_EQ(run.used_count.n, 0);
+    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 8);
+}
+
+TEST(of_dirty_runs_with_clean_ground_beside_them_the_longest_is_taken)
+{
+    uint32_t parts[6];
+
+    ground_begin();
+    for (uint32_t i = 0; i < 6; i++)
+        parts[i] = ground_take(4 + i);
+    CHECK(ground_take(FIRST_GRANULES - 1 - (4 + 5 + 6 + 7 + 8 + 9)) != 0);
+    ground_give(parts[1]); /* 5, clean */
+    ground_give(parts[4]); /* 8, clean */
+    (void)page_purge_all();
+    ground_give(parts[0]); /* 4, dirty */
+    ground_give(parts[3]); /* 7, dirty */
+    const struct page_run run = ground_take_run(9, GRANULE_BYTES);
+    CHECK_EQ(run.used.i, parts[3]);
+    CHECK_EQ(run.used_count.n, 7);
+    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 4);
+}
+
+TEST(where_a_purge_keeps_the_content_all_of_a_run_taken_from_both_kinds_is_used)
+{
+    fake_os.purge_keeps_content = true;
+    (void)dirty_between_clean(2, 8, 10);
+    CHECK_EQ(ground_take_run(12, GRANULE_BYTES).used_count.n, 12);
 }
 
 TEST(where_a_purge_keeps_the_content_nothing_is_called_zeroed_again)
@@ -460,17 +547,18 @@ static void take_one(const struct kernel *kernel, int i)
 {
     const uint32_t length = 1 + (uint32_t)(test_random() % LENGTH_MAX);
     const size_t alignment = GRANULE_BYTES << (test_random() % 8 == 0 ? test_random() % 6 : 0);
-    bool zeroed = false;
+    const struct page_run run = ground_take_run(length, alignment);
 
-    live[i].first = ground_take_aligned(length, alignment, &zeroed);
+    live[i].first = run.first.i;
     if (live[i].first == 0) {
         CHECK(kernel->hard_limit != SIZE_MAX || kernel->open_bytes_max != SIZE_MAX);
         return;
     }
     CHECK(live[i].first + length < SHADOW);
     CHECK(fake_is_open(ground_address(live[i].first), ground_bytes(length)));
-    if (zeroed && test_random() % 4 == 0)
-        CHECK(is_zero(ground_address(live[i].first), ground_bytes(length)));
+    for (uint32_t granule = 0; granule < length && test_random() % 4 == 0; granule++)
+        if (run.first.i + granule - run.used.i >= run.used_count.n)
+            CHECK(is_zero(ground_address(run.first.i + granule), GRANULE_BYTES));
     live[i].tag = test_random();
     mark(i, 0);
     CHECK(live_bytes <= kernel->hard_limit);

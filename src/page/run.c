@@ -528,8 +528,8 @@ static granule_index find_extensible(granule_count count)
 
     for (int i = 0; i < LOOKS && index.i != 0; i++, index = run_at(index)->newer) {
         const uint32_t length = run_at(index)->length.n;
-        const uint32_t missing = count.n - length;
-        if (length > best_length && clean_beside(index, missing).length.n >= missing) {
+        const bool is_longer = length > best_length && length < count.n;
+        if (is_longer && clean_beside(index, count.n - length).length.n >= count.n - length) {
             best = index;
             best_length = length;
         }
@@ -547,6 +547,7 @@ static struct page_run cut_extended(granule_index found, granule_count count)
     const granule_count rest = {clean.length.n - missing.n};
     const granule_index first = {is_after ? found.i : found.i - missing.n};
 
+    ASSERT(length.n < count.n && clean.length.n >= missing.n);
     leave(found);
     leave(clean.first);
     if (rest.n != 0)
@@ -567,11 +568,15 @@ static struct page_run find_and_cut(granule_count count, size_t alignment)
     if (found.i == 0) {
         if (!make_room(granule_bytes(count)))
             return no_run;
-        found = slack.n == 0 ? find_extensible(count) : NO_GRANULE;
-        if (found.i != 0)
-            return cut_extended(found, count);
-        found = find_clean(span, count);
+        found = tree_fit(runs.trees[DIRTY], span); /* make_room() may have dropped the lock: look again */
     }
+    if (found.i == 0 && slack.n == 0) {
+        const granule_index extensible = find_extensible(count);
+        if (extensible.i != 0)
+            return cut_extended(extensible, count);
+    }
+    if (found.i == 0)
+        found = find_clean(span, count);
     return found.i != 0 ? cut(found, count, alignment) : no_run;
 }
 

@@ -102,7 +102,8 @@ static void *borrow_out_of_reach(void *unused)
     const size_t smaller[] = {5120, 1024, 100};
     for (size_t i = 0; i < COUNT(smaller); i++)
         CHECK((uintptr_t)malloc(smaller[i]) != (uintptr_t)idle);
-    CHECK((uintptr_t)aligned_alloc(1024, 4500) != (uintptr_t)idle_block(5632)); /* which is no multiple of 1024 */
+    void *const odd = idle_block(5632); /* which is no multiple of 1024 */
+    CHECK((uintptr_t)aligned_alloc(1024, 4500) != (uintptr_t)odd);
     CHECK_EQ((uintptr_t)malloc(8000), (uintptr_t)idle);
     return unused;
 }

@@ -43,6 +43,7 @@ static struct {
     bool refuses_from_there;      /* and all after it */
     bool purge_fails;
     bool purge_keeps_content;
+    void (*during_purge)(void); /* what another thread does while the caller of the next purge has dropped its lock */
     uint64_t now_ms;
     const char *environment; /* value of ASHLAR_CONF */
     bool environment_ready;  /* not at first: libc sets the block after the first calls */
@@ -309,6 +310,10 @@ int os_purge(void *address, size_t bytes)
     CHECK(fake_is_open(address, bytes));
     if (fake_os.purge_fails)
         return EINVAL;
+    void (*const during)(void) = fake_os.during_purge;
+    fake_os.during_purge = NULL;
+    if (during != NULL)
+        during();
     fake_os.purges++;
     fake_os.purged_bytes += bytes;
     if (!fake_os.purge_keeps_content)

@@ -135,6 +135,35 @@ TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room)
     (void)ground_walk();
 }
 
+static uint32_t given_meanwhile;
+
+static void give_meanwhile(void) { ground_give(given_meanwhile); }
+
+/* Four single dirty granules have to go before two clean ones fit; while the first goes, another thread gives back
+ * `length` granules in a row that were not there when the request looked for dirty ground. */
+static void check_two_while_others_give(uint32_t length)
+{
+    uint32_t singles[8];
+
+    ground_begin();
+    given_meanwhile = ground_take(length);
+    for (int i = 0; i < 8; i++)
+        singles[i] = ground_take(1);
+    CHECK(ground_take(4 * MIB_GRANULES - 1 - length - 8) != 0); /* all clean ground that is left */
+    store_relaxed(&page_bounds.hard_limit, granule_bytes((granule_count){4 * MIB_GRANULES - 1}));
+    for (int i = 1; i < 8; i += 2)
+        ground_give(singles[i]);
+    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 4);
+    fake_os.during_purge = give_meanwhile;
+    const uint32_t taken = ground_take(2);
+    CHECK_EQ(taken, given_meanwhile);
+    (void)ground_walk();
+}
+
+TEST(what_others_give_back_while_room_is_made_is_taken) { check_two_while_others_give(2); }
+
+TEST(and_cut_when_it_is_more) { check_two_while_others_give(3); }
+
 TEST(a_hard_limit_below_what_is_live_refuses_and_nothing_more)
 {
     ground_begin();

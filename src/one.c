@@ -23,6 +23,7 @@
 #include "heap/realloc.c"
 #include "heap/remote.c"
 #include "heap/slabs.c"
+#include "heap/sparse.c"
 #include "heap/stats.c"
 #include "heap/suspect.c"
 #include "heap/thread.c"

@@ -21,9 +21,8 @@ static void *respond(void *unused)
 {
     for (;;) {
         os_sleep_ms(interval_ms());
-        const uint64_t now = os_clock_coarse_ms();
-        heap_visit_sleepers(now, 0);
-        page_purge_due(now);
+        heap_visit_sleepers(0);
+        page_purge_due(os_clock_coarse_ms());
     }
     return unused;
 }

@@ -20,7 +20,14 @@ enum { BORROW_REACH = 4 };
 static struct block *carve(struct heap *heap, class_id class, struct slab *slab, uint32_t *count)
 {
     const bool only = heap->full[class.i].i == 0 && heap->partial[class.i].oldest.i == 0;
-    struct block *const first = slab_carve(slab, only ? CARVE_FIRST : CARVE_MORE, count);
+    struct block *first;
+
+    if (likely(load_relaxed(&slab->line.released) == 0)) {
+        first = slab_carve(slab, only ? CARVE_FIRST : CARVE_MORE, count);
+    } else {
+        first = slab_carve_released(slab, count);
+        heap_own_line(heap, slab);
+    }
 
     heap_count_active((size_t)*count * slab->block_bytes);
     return first;

@@ -55,15 +55,15 @@ static void renew_token(struct slab *slab)
 /* A slab whose owner was inside a slow path: count what is free; the rest is used. */
 static void recount(struct slab *slab)
 {
-    const uint32_t carved = slab_carved_blocks(slab);
+    const uint32_t present = slab_present_blocks(slab);
     struct block *last;
-    int free_blocks = slab_walk(slab, slab->freed, carved, &last);
+    int free_blocks = slab_walk(slab, slab->freed, present, &last);
 
     if (free_blocks < 0) {
         slab->freed = NULL;
         free_blocks = 0;
     }
-    slab->needed = carved - (uint32_t)free_blocks;
+    slab->needed = present - (uint32_t)free_blocks;
     slab->line.slack = 0;
 }
 

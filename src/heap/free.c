@@ -6,13 +6,16 @@
 
 /* ---- Naming what is wrong ----------------------------------------------------------------------------------------------------------- */
 
-/* `address` lies in the slab but is no carved block. */
+/* `address` lies in the slab but is no carved block, or one that was free when its page was released. */
 static void report_in_slab(const struct slab *slab, const void *address, const char *in)
 {
     const uintptr_t offset = (uintptr_t)address - slab_address(slab);
     const struct block *const block = slab_block(slab, slab_block_number(slab, offset));
+    const bool is_carved = offset < load_relaxed(&slab->carved);
 
-    if (offset < load_relaxed(&slab->carved))
+    if (is_carved && slab_is_start(slab, offset))
+        heap_report(MISUSE_DOUBLE_FREE, address, (uintptr_t)block, slab->block_bytes, in); /* its page was released */
+    else if (is_carved)
         heap_report(MISUSE_INTERIOR, address, (uintptr_t)block, slab->block_bytes, in);
     else
         heap_report(MISUSE_UNALLOCATED, address, 0, 0, in);
@@ -148,7 +151,7 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
         return;
     }
     struct heap *const heap = heap_enter();
-    const bool is_own = heap_own() != NULL && load_relaxed(&slab->line.owner) == heap_self;
+    const bool is_own = heap_own() != NULL && heap_slab_is_mine(slab);
 
     if (line_kind(&slab->line) != GRANULE_SLAB) /* a visitor ended it while we waited: no block of it was live */
         heap_report(MISUSE_UNALLOCATED, block, 0, 0, in);
@@ -178,8 +181,8 @@ bool heap_free_other(void *address)
     struct slab *const slab = slab_of_line(line);
     struct block *const block = address;
 
-    if (load_relaxed(&slab->line.owner) == heap_self || !slab_has_block(slab, (uintptr_t)address) ||
-        slab_looks_free(block) || !heap_enter_own(heap))
+    if (heap_slab_is_mine(slab) || !slab_has_block(slab, (uintptr_t)address) || slab_looks_free(block) ||
+        !heap_enter_own(heap))
         return false;
     const bool is_live = line_kind(&slab->line) == GRANULE_SLAB; /* else a visitor ended it while we waited */
 

@@ -40,9 +40,11 @@ struct heap {
     struct heap_parcel parcels[HEAP_PARCELS];
     _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
     uint32_t id;                 /* position in the range of heaps, from 1 */
-    _Atomic uint32_t visits;     /* slow paths, see heap_tick() */
+    _Atomic uint32_t visits;     /* slow paths that allocate, see heap_tick() */
     uint32_t visits_seen;        /* by the last round of visits to sleepers; guarded by the visits' lock */
     bool sleeps;                 /* as that round found it; guarded by the visits' lock */
+    uint32_t thinned_ms;         /* coarse clock when pages of sparse slabs were last looked for; see sparse.c */
+    granule_index thinned_to;    /* the last line that was looked at then */
     uint32_t sent_ms;            /* coarse clock when parcels were last sent by it; see heap_look_around() */
     uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;        /* shared heaps: their large blocks */
@@ -231,9 +233,12 @@ void heap_settle(void);
 /* The same for all other heaps, as far as it can be done behind their threads' backs: see visit.c. */
 void heap_visit_all(void);
 
-/* The same for those that have taken no slow path since the last such round, if they hold `least` bytes or more in
- * idle slabs. Rounds are half a purge delay apart: until one is due nothing happens. */
-void heap_visit_sleepers(uint64_t now_ms, size_t least);
+/* The same for those that have allocated nothing the slow way since the last such round, if what they hold in idle
+ * slabs and unread mail comes to `least` bytes or more. */
+void heap_visit_sleepers(size_t least);
+
+/* The same, at most twice in a purge delay, if they hold as much as may be dirty. */
+void heap_visit_due(uint64_t now_ms);
 
 void heap_fork_prepare(void);
 void heap_fork_parent(void);

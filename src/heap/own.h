@@ -63,7 +63,7 @@ void heap_bury_all(bool (*is_gone)(const struct heap *heap));
 /* Take what others sent; every few milliseconds send parcels, and purge what is due. thread: inside `heap`. */
 void heap_look_around(struct heap *heap);
 
-/* Every slow path passes here, and looks around now and then. thread: inside `heap`. */
+/* Every slow path that allocates passes here, and looks around now and then. thread: inside `heap`. */
 static inline void heap_tick(struct heap *heap)
 {
     enum { LOOKS = 16 };
@@ -108,6 +108,15 @@ struct slab *heap_idle_slab(const struct heap *heap, class_id class);
 /* The blocks on the heap's list of `class` go back to their slab. */
 void heap_list_return(struct heap *heap, class_id class);
 
+/* ---- sparse.c -------------------------------------------------------------------------------------------------------------------- */
+
+/* Release the free pages of sparse slabs that have waited for some time; every so many milliseconds, and only so many
+ * slabs a call. thread: inside `heap`. */
+void heap_thin_due(struct heap *heap, uint64_t now_ms);
+
+/* Release those of all sparse slabs now. thread: inside `heap`. */
+void heap_thin_all(struct heap *heap);
+
 /* ---- remote.c: blocks on their way home ------------------------------------------------------------------------------------------- */
 
 /* Who owns `slab`: the id of a heap, 0 for an orphan. */
@@ -115,6 +124,16 @@ uint32_t heap_owner_of(const struct slab *slab);
 
 /* Blocks that others freed in `slab` and its owner has not taken yet. */
 uint32_t heap_remote_count(const struct slab *slab);
+
+/* Write into the line of `slab`, which belongs to `heap`, who may free into it without asking. Nobody may where pages
+ * are released: a second free would not find the key word of the first. */
+void heap_own_line(const struct heap *heap, struct slab *slab);
+
+/* Whether `slab` is the calling thread's. */
+static inline bool heap_slab_is_mine(const struct slab *slab)
+{
+    return (load_relaxed(&slab->line.owner) & ~LINE_ASKS) == heap_self;
+}
 
 /* `heap` takes over a fresh slab, which nobody knows yet. */
 void heap_own_fresh(struct heap *heap, struct slab *slab);
@@ -134,6 +153,9 @@ static inline void heap_collect(struct heap *heap)
     if (load_relaxed(&heap->inbox) != 0 || load_relaxed(&heap->has_suspects))
         heap_collect_mail(heap);
 }
+
+/* Bytes in slabs of the inbox of which all used blocks seem to have come home. A guess: nobody keeps the owner out. */
+size_t heap_mail_bytes(const struct heap *heap);
 
 /* The part of heap_collect() that can be done beside the owner's fast paths. thread: a visitor, who holds the lock of
  * `heap` all the time.

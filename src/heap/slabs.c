@@ -111,6 +111,7 @@ struct slab *heap_slab_next(struct heap *heap, class_id class)
     if (queue->oldest.i != 0) {
         struct slab *const slab = slab_at(queue->oldest);
         queue_remove(queue, slab);
+        slab->line.waits = 0;
         return slab;
     }
     struct slab *const orphan = load_relaxed(&heap->is_shared) ? NULL : heap_adopt(heap, class);
@@ -132,7 +133,7 @@ void heap_slab_release(struct slab *slab)
 {
     const granule_index first = page_index_of(slab);
 
-    heap_uncount_active(load_relaxed(&slab->carved));
+    heap_uncount_active(slab_present_bytes(slab));
     page_give(first, slab_end(slab));
 }
 
@@ -140,7 +141,7 @@ void heap_slab_release_idle(struct slab *slab)
 {
     const granule_index first = page_index_of(slab);
 
-    heap_uncount_active(load_relaxed(&slab->carved));
+    heap_uncount_active(slab_present_bytes(slab));
     page_give_idle(first, slab_end(slab));
 }
 

@@ -115,8 +115,7 @@ static void add_heap(struct heap *heap, void *context)
 
 static void add_slab(const struct slab *slab, const struct sums *sums)
 {
-    add_class(sums, slab->line.class, 0, (uint64_t)slab_used(slab) - heap_remote_count(slab),
-              load_relaxed(&slab->carved));
+    add_class(sums, slab->line.class, 0, (uint64_t)slab_used(slab) - heap_remote_count(slab), slab_present_bytes(slab));
 }
 
 static void add_large(const struct large *large, struct heap_stats *stats)

@@ -224,12 +224,13 @@ void heap_look_around(struct heap *heap)
         heap->sent_ms = (uint32_t)now;
         heap_send_parcels(heap);
     }
+    heap_thin_due(heap, now);
     if (now - last < PURGE_MS ||
         !atomic_compare_exchange_strong_explicit(&last_purge, &last, now, memory_order_relaxed, memory_order_relaxed))
         return;
     page_purge_due(now);
     if (!load_relaxed(&heap->is_shared))
-        heap_visit_sleepers(now, load_relaxed(&page_bounds.dirty_floor)); /* for less it is not worth the wait */
+        heap_visit_due(now);
     if (heap_taps.time_passed != NULL)
         heap_taps.time_passed();
 }
@@ -299,6 +300,7 @@ void heap_settle(void)
             heap_slab_release(current);
         }
     }
+    heap_thin_all(heap);
     heap_leave(heap);
 }
 

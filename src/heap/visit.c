@@ -9,7 +9,7 @@
  *   is_busy = false                           drop the lock
  *
  * So the owner pays a load for what hardly ever happens. Its fast paths do not ask at all: a visitor touches nothing
- * that they touch, neither lists nor a slab of which the program holds a block, or the list. (The count of used blocks
+ * that they touch: no list, and no slab of which the program or a list holds a block. (The count of used blocks
  * is the last thing that a fast path writes in a slab. A list that is empty stays so until the next slow path.) What it
  * can do is send the parcels, and end slabs all of whose blocks have come home: other threads' doing, or current and
  * empty. All heaps are visited together, for one wait. Shared heaps are not: whoever uses one next looks into its
@@ -23,7 +23,7 @@ static struct os_lock visit_lock = {.rank = LOCK_VISITS};
 /* What one round of visits does; guarded by visit_lock. */
 struct round {
     bool sleepers_only;
-    size_t idle_bytes;     /* in idle slabs of the sleepers */
+    size_t idle_bytes;     /* in idle slabs and mail of the sleepers */
     uint32_t heaps;        /* locked */
     granule_index settled; /* slabs taken out of inboxes to end, linked by inbox_next */
     granule_index idle;    /* slabs that were current to end, linked by next */
@@ -36,7 +36,7 @@ __attribute__((no_sanitize("thread"))) static size_t idle_bytes(const struct hea
 
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         const struct slab *const slab = heap_idle_slab(heap, class);
-        bytes += slab != NULL ? load_relaxed(&slab->carved) : 0;
+        bytes += slab != NULL ? slab_present_bytes(slab) : 0;
     }
     return bytes;
 }
@@ -46,7 +46,7 @@ static bool may_be_visited(const struct heap *heap)
     return load_relaxed(&heap->is_live) && !load_relaxed(&heap->is_shared) && heap != heap_own();
 }
 
-/* A heap that has taken no slow path since the last time is asleep. */
+/* A heap that has allocated nothing the slow way since the last time is asleep. */
 static void find_sleepers(struct heap *heap, void *context)
 {
     struct round *const round = context;
@@ -54,7 +54,7 @@ static void find_sleepers(struct heap *heap, void *context)
 
     heap->sleeps = may_be_visited(heap) && visits == heap->visits_seen;
     heap->visits_seen = visits;
-    round->idle_bytes += heap->sleeps ? idle_bytes(heap) : 0;
+    round->idle_bytes += heap->sleeps ? idle_bytes(heap) + heap_mail_bytes(heap) : 0;
 }
 
 static void lock_if_worth_a_visit(struct heap *heap, void *context)
@@ -149,18 +149,26 @@ void heap_visit_all(void)
     os_lock_drop(&visit_lock);
 }
 
-void heap_visit_sleepers(uint64_t now_ms, size_t least)
+void heap_visit_sleepers(size_t least)
 {
-    static _Atomic uint64_t last_ms;
     struct round round = {.sleepers_only = true};
 
-    if (now_ms - load_relaxed(&last_ms) < load_relaxed(&page_bounds.purge_delay_ms) / 2 || !os_lock_try(&visit_lock))
+    if (!os_lock_try(&visit_lock))
         return;
-    store_relaxed(&last_ms, now_ms);
     heap_each(find_sleepers, &round);
     if (round.idle_bytes >= least)
         make_round(round);
     os_lock_drop(&visit_lock);
+}
+
+void heap_visit_due(uint64_t now_ms)
+{
+    static _Atomic uint64_t last_ms;
+
+    if (now_ms - load_relaxed(&last_ms) < load_relaxed(&page_bounds.purge_delay_ms) / 2)
+        return;
+    store_relaxed(&last_ms, now_ms);
+    heap_visit_sleepers(load_relaxed(&page_bounds.dirty_floor)); /* for less it is not worth the wait */
 }
 
 void heap_visits_fork_prepare(void) { os_lock_fork_prepare(&visit_lock, NULL); }

@@ -43,7 +43,7 @@ enum granule_kind {
     GRANULE_FREE_TAIL, /* last granule of a free run of two or more */
     GRANULE_PURGING,   /* first granule of a run that is being given back to the kernel */
     GRANULE_SLAB,      /* first granule of a slab */
-    GRANULE_SLAB_REST, /* a later granule of a slab; `granules` is the distance back to its first */
+    GRANULE_SLAB_REST, /* a later granule of a slab */
     GRANULE_LARGE,     /* first granule of a large block */
 };
 
@@ -55,9 +55,12 @@ struct line {
     _Atomic uint8_t kind;    /* enum granule_kind; neighbours of a run look at it */
     uint8_t state;           /* the kind's own */
     uint8_t class;           /* of a slab */
-    uint8_t unused;
-    uint16_t granules; /* of a slab or large block; see GRANULE_SLAB_REST */
-    uint16_t slack;    /* of a slab: used blocks beyond `needed` */
+    uint8_t waits;           /* of a slab: see heap/sparse.c */
+    union {
+        uint16_t granules;         /* of a large block; of a SLAB_REST, the distance back to the first */
+        _Atomic uint16_t released; /* of a slab: see slab_release_pages() */
+    };
+    uint16_t slack; /* of a slab: used blocks beyond `needed` */
 };
 
 /* relaxed: who may act on a kind has it from the runs' lock or from the hand-over of a block. */
@@ -71,6 +74,7 @@ static inline void line_set_kind(struct line *line, enum granule_kind kind)
 enum { LINE_SHIFT = 6 };
 
 #define LINE_NOBODY ((uintptr_t)1)
+#define LINE_ASKS ((uintptr_t)2) /* beside an owner, who has to ask all the same */
 
 /* Offset of `address` in the heap range; beyond every limit when it lies outside. */
 static inline uintptr_t page_offset(const void *address) { return (uintptr_t)address - page_ground.base; }
@@ -172,6 +176,9 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
 /* Give back to the kernel what has been free for too long, a quarter of what is dirty a visit (1 to 16 MiB), and all
  * that is too much. */
 void page_purge_due(uint64_t now_ms);
+
+/* Give back pages inside a live run; a failure only means that they stay. */
+void page_purge_part(void *start, size_t bytes);
 
 /* Give back every free run now. returns: bytes given back. */
 size_t page_purge_all(void);

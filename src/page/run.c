@@ -342,6 +342,17 @@ void page_purge_due(uint64_t now_ms)
     os_lock_drop(&run_lock);
 }
 
+void page_purge_part(void *start, size_t bytes)
+{
+    const bool done = os_purge(start, bytes) == 0;
+
+    if (!come_in())
+        return;
+    runs.purge_calls++;
+    runs.purged += done ? bytes : 0;
+    os_lock_drop(&run_lock);
+}
+
 size_t page_purge_all(void)
 {
     size_t purged = 0;

@@ -6,7 +6,7 @@
  *      +--link--+                  carved: blocks below it have been on a list at least once
  *
  * A block is used (the program's, on a thread's list, or on its way home from another thread) or free (on `freed`).
- * Invariant: slab_used() + length of freed == carved / block_bytes.
+ * Invariant: slab_used() + length of freed + slab_released_blocks() == carved / block_bytes.
  *
  * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is
  * used beyond that waits in `slack`: so the hot path counts down one number and knows no states.
@@ -32,7 +32,7 @@ static_assert(sizeof(struct block) == BLOCK_ALIGN, "the smallest block holds bot
 enum slab_state { SLAB_UNLISTED, SLAB_PARTIAL, SLAB_FULL };
 
 struct slab {
-    struct line line;    /* owner; kind SLAB; state: enum slab_state; class; granules; slack */
+    struct line line;    /* owner; kind SLAB; state: enum slab_state; class; released; slack */
     struct block *freed; /* blocks that the owner freed, newest first */
     uint64_t reciprocal; /* class_info.reciprocal */
     uint32_t needed;     /* frees until an event; at least 1, but 0 in an empty slab that is its class's current one */
@@ -91,7 +91,10 @@ static inline struct slab *slab_at(granule_index first) { return page_line_at(fi
 
 static inline uintptr_t slab_address(const struct slab *slab) { return (uintptr_t)page_address(page_index_of(slab)); }
 
-static inline size_t slab_bytes(const struct slab *slab) { return (size_t)slab->line.granules << GRANULE_SHIFT; }
+static inline size_t slab_bytes(const struct slab *slab)
+{
+    return (size_t)class_table[slab->line.class].granules << GRANULE_SHIFT;
+}
 
 /* Number of the block at `offset`: offset / block_bytes. */
 static inline uint32_t slab_block_number(const struct slab *slab, size_t offset)
@@ -118,12 +121,25 @@ static inline void slab_wake(struct slab *slab)
     slab->line.slack = 0;
 }
 
-/* Whether a carved block of `slab` starts at `address`. */
+/* Whether the block at `offset` lies, wholly or in part, in pages that were released. */
+static inline bool slab_is_released(const struct slab *slab, size_t offset)
+{
+    const uint32_t pages = load_relaxed(&slab->line.released);
+
+    if (likely(pages == 0))
+        return false;
+    const uint32_t low = (uint32_t)(offset / page_ground.page_bytes);
+    const uint32_t high = (uint32_t)((offset + slab->block_bytes - 1) / page_ground.page_bytes);
+
+    return (pages & ((2u << high) - (1u << low))) != 0;
+}
+
+/* Whether a block of `slab` starts at `address` that is carved and not released. */
 static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
 {
     const uintptr_t offset = address - slab_address(slab);
 
-    return offset < load_relaxed(&slab->carved) && slab_is_start(slab, offset);
+    return offset < load_relaxed(&slab->carved) && slab_is_start(slab, offset) && !slab_is_released(slab, offset);
 }
 
 static inline uint32_t slab_carved_blocks(const struct slab *slab)
@@ -142,9 +158,30 @@ __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(c
 
 static inline class_id slab_class(const struct slab *slab) { return (class_id){slab->line.class}; }
 
+uint32_t slab_count_released(const struct slab *slab);
+
+/* Blocks in released pages: neither used nor free. */
+static inline uint32_t slab_released_blocks(const struct slab *slab)
+{
+    return likely(load_relaxed(&slab->line.released) == 0) ? 0 : slab_count_released(slab);
+}
+
+/* Blocks that are used or free. */
+static inline uint32_t slab_present_blocks(const struct slab *slab)
+{
+    return slab_carved_blocks(slab) - slab_released_blocks(slab);
+}
+
+/* Bytes in blocks that are used or free. */
+static inline size_t slab_present_bytes(const struct slab *slab)
+{
+    return load_relaxed(&slab->carved) - (size_t)slab_released_blocks(slab) * slab->block_bytes;
+}
+
 static inline bool slab_is_fully_carved(const struct slab *slab)
 {
-    return load_relaxed(&slab->carved) + slab->block_bytes > slab_bytes(slab);
+    return load_relaxed(&slab->carved) + slab->block_bytes > slab_bytes(slab) &&
+           load_relaxed(&slab->line.released) == 0;
 }
 
 /* The slab that the granule with line `line` belongs to, whose kind is SLAB or SLAB_REST. thread: any that knows the
@@ -168,15 +205,21 @@ granule_count slab_end(struct slab *slab);
  * returns: the first, linked with the others in order of address. `*count`: how many. */
 struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count);
 
+/* Give the pages in which all blocks are free back to the kernel; the slab has one granule. `line.released` has a bit
+ * for each of them. Their blocks leave the freed list and are neither used nor free, until slab_carve_released() carves
+ * the first pages in a row anew, as slab_carve() does. returns: the number of blocks released. */
+uint32_t slab_release_pages(struct slab *slab);
+struct block *slab_carve_released(struct slab *slab, uint32_t *count);
+
 /* Take all that the owner freed. They count as used again. `*count`: how many. */
 static inline struct block *slab_take_freed(struct slab *slab, uint32_t *count)
 {
     struct block *const first = slab->freed;
-    const uint32_t carved = slab_carved_blocks(slab);
+    const uint32_t present = slab_present_blocks(slab);
 
-    *count = carved - slab_used(slab);
+    *count = present - slab_used(slab);
     slab->freed = NULL;
-    slab->needed = carved;
+    slab->needed = present;
     slab->line.slack = 0;
     return first;
 }

@@ -64,7 +64,24 @@ static void trim(void)
     CHECK_EQ(errno, ERRNO_MARK);
 }
 
-static void trim_while_threads_sleep(size_t largest, size_t frees_for)
+/* Go on lightly until the resident size is at most `bytes`, for three seconds at most: this thread's slow paths look at
+ * the clock. */
+static void live_on(size_t bytes)
+{
+    const struct timespec moment = {0, 1000000};
+    struct dice dice = dice_new();
+    for (int i = 0; i < 3000 && self_status("VmRSS") > bytes; i++) {
+        void *few[64];
+        for (size_t j = 0; j < 64; j++)
+            few[j] = malloc(1 + dice_roll(&dice, 20000));
+        for (size_t j = 0; j < 64; j++)
+            free(few[j]);
+        nanosleep(&moment, NULL);
+    }
+}
+
+/* `trims`: the program asks for its memory; else the main thread only goes on, and it comes back by itself. */
+static void memory_returns_while_threads_sleep(size_t largest, size_t frees_for, bool trims)
 {
     pthread_t threads[THREADS];
     memset(sleepers, 0, sizeof sleepers); /* resident before the count begins */
@@ -82,10 +99,13 @@ static void trim_while_threads_sleep(size_t largest, size_t frees_for)
     pthread_barrier_wait(&gate);
     pthread_barrier_wait(&gate);
     const size_t asleep = self_status("VmRSS") - base;
-    trim();
+    if (trims)
+        trim();
+    else
+        live_on(base + TRIMMED_BYTES);
     const size_t trimmed = self_status("VmRSS") - base;
-    test_note("resident: %zu KiB full, %zu KiB when all is free, %zu KiB after a trim", full / KIB, asleep / KIB,
-              trimmed / KIB);
+    test_note("resident: %zu KiB full, %zu KiB when all is free, %zu KiB after a trim or a while", full / KIB,
+              asleep / KIB, trimmed / KIB);
     pthread_barrier_wait(&gate);
     for (size_t i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
@@ -93,10 +113,29 @@ static void trim_while_threads_sleep(size_t largest, size_t frees_for)
     CHECK(trimmed <= TRIMMED_BYTES);
 }
 
-TEST(trim_reaches_small_blocks_of_sleeping_threads) { trim_while_threads_sleep(2000, 0); }
+TEST(trim_reaches_small_blocks_of_sleeping_threads) { memory_returns_while_threads_sleep(2000, 0, true); }
 
-TEST(trim_reaches_medium_blocks_of_sleeping_threads) { trim_while_threads_sleep(10000, 0); }
+TEST(trim_reaches_medium_blocks_of_sleeping_threads) { memory_returns_while_threads_sleep(10000, 0, true); }
 
-TEST(trim_reaches_small_blocks_that_sleeping_threads_freed_for_others) { trim_while_threads_sleep(2000, 1); }
+TEST(trim_reaches_small_blocks_that_sleeping_threads_freed_for_others)
+{
+    memory_returns_while_threads_sleep(2000, 1, true);
+}
 
-TEST(trim_reaches_medium_blocks_that_sleeping_threads_freed_for_others) { trim_while_threads_sleep(10000, 3); }
+TEST(trim_reaches_medium_blocks_that_sleeping_threads_freed_for_others)
+{
+    memory_returns_while_threads_sleep(10000, 3, true);
+}
+
+/* `dirty` is what free ground may keep, and what sleepers must hold to be visited. */
+static void without_a_trim(size_t largest, size_t frees_for)
+{
+    test_restart("purge_delay:100ms,dirty:1M");
+    memory_returns_while_threads_sleep(largest, frees_for, false);
+}
+
+TEST(memory_of_sleeping_threads_returns_while_another_goes_on) { without_a_trim(10000, 0); }
+
+TEST(small_blocks_that_came_home_to_sleeping_threads_return_while_another_goes_on) { without_a_trim(2000, 1); }
+
+TEST(medium_blocks_that_came_home_to_sleeping_threads_return_while_another_goes_on) { without_a_trim(10000, 3); }

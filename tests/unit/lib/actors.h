@@ -85,7 +85,9 @@ static inline uint32_t live_granules(void)
 
     for (granule_index index = {1}; index.i < page_granule_end().i; index.i++) {
         const struct line *const line = page_line_at(index);
-        if (line->kind == GRANULE_SLAB || line->kind == GRANULE_LARGE)
+        if (line->kind == GRANULE_SLAB)
+            live += class_table[line->class].granules;
+        else if (line->kind == GRANULE_LARGE)
             live += line->granules;
     }
     return live;

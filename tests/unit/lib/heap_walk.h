@@ -203,7 +203,8 @@ static inline void walk_owner(const struct slab *slab, struct remote remote)
     const struct heap *const heap = heap_at(remote.owner);
     CHECK(remote.owner <= walk.heap_count && load_relaxed(&heap->is_live));
     CHECK_EQ(remote.direct, heap->is_shared);
-    CHECK_EQ(owner, heap->is_shared ? LINE_NOBODY : heap_self_of(heap));
+    const uintptr_t self = heap_self_of(heap) | (load_relaxed(&slab->line.released) != 0 ? LINE_ASKS : 0);
+    CHECK_EQ(owner, heap->is_shared ? LINE_NOBODY : self);
     CHECK_EQ(remote.token, remote.count != 0);
     CHECK(walk.place[index] != WALK_NOWHERE);
 }
@@ -236,11 +237,12 @@ static inline void walk_one_slab(const struct slab *slab)
     memset(walk.seen, 0, sizeof walk.seen);
     CHECK_EQ(slab->block_bytes, info->bytes);
     CHECK_EQ(slab->reciprocal, info->reciprocal);
-    CHECK_EQ(slab->line.granules, info->granules);
+    CHECK(load_relaxed(&slab->line.released) == 0 || info->granules == 1);
+    CHECK((size_t)load_relaxed(&slab->line.released) < (size_t)1 << slab->carved / page_ground.page_bytes);
     CHECK_EQ(slab->carved % slab->block_bytes, 0);
     CHECK(slab->carved <= slab_bytes(slab));
     const uint32_t freed = walk_chain(slab, slab->freed, UINT32_MAX, &last);
-    CHECK_EQ(slab_used(slab) + freed, slab_carved_blocks(slab));
+    CHECK_EQ(slab_used(slab) + freed, slab_present_blocks(slab));
     const uint32_t away = walk_hand(slab) + walk_parcels(slab) + walk_remote(slab, remote);
     CHECK(away <= slab_used(slab));
     walk_owner(slab, remote);

@@ -17,6 +17,7 @@ static struct slab *start(int class)
     page_ground.table = table;
     page_ground.link_secret = test_random();
     page_ground.key_secret = test_random() | 1;
+    page_ground.page_bytes = 4096;
     store_relaxed(&page_ground.end16, sizeof range >> 4);
     return slab_start((granule_index){FIRST}, (class_id){(uint8_t) class});
 }
@@ -88,7 +89,7 @@ TEST(every_line_of_a_slab_leads_to_its_first)
 {
     for (int class = 0; class < CLASS_COUNT; class ++) {
         struct slab *const slab = start(class);
-        for (uint32_t i = 0; i < slab->line.granules; i++)
+        for (uint32_t i = 0; i < class_table[class].granules; i++)
             CHECK_EQ(slab_of_line(page_line_at((granule_index){FIRST + i})), slab);
         CHECK_EQ(slab->line.kind, GRANULE_SLAB);
         CHECK_EQ(slab_end(slab).n, class_table[class].granules);
@@ -261,6 +262,150 @@ TEST(a_list_holds_what_was_freed_and_nothing_else)
         CHECK_EQ(slab_list_holds(slab, slab->freed, blocks, slab_block(slab, number)), number % 3 == 0);
     CHECK(!slab_list_holds(slab, slab->freed, blocks, slab)); /* not a block at all */
     CHECK(!slab_list_holds(slab, NULL, blocks, slab_block(slab, 0)));
+}
+
+/* ---- Released pages ----------------------------------------------------------------------------------------------- */
+
+enum { CAPACITY_MAX = GRANULE_BYTES / BLOCK_ALIGN, PAGES_MAX = 16 };
+
+/* A slab of `class`, fully carved, of which every block is used with a chance of 1 in `rarity`; its used blocks are
+ * full of their numbers. */
+static struct slab *start_thinly_used(int class, uint64_t rarity, bool used[CAPACITY_MAX])
+{
+    struct slab *const slab = start(class);
+    const uint32_t blocks = carve_all(slab, SIZE_MAX);
+
+    for (uint32_t number = 0; number < blocks; number++) {
+        used[number] = test_random() % rarity == 0;
+        if (used[number])
+            memset(slab_block(slab, number), (int)number & 0xff, slab->block_bytes);
+        else
+            (void)give(slab, number);
+    }
+    return slab;
+}
+
+/* Whether a block that is used lies in page `page`; or the page is not carved to its end. */
+static bool page_is_needed(const struct slab *slab, uint32_t page, const bool *used)
+{
+    for (uint32_t number = 0; number < slab_carved_blocks(slab); number++) {
+        const size_t start = (size_t)number * slab->block_bytes;
+        if (used[number] && start < (page + 1) * 4096u && start + slab->block_bytes > page * 4096u)
+            return true;
+    }
+    return (page + 1) * 4096u > slab->carved;
+}
+
+static bool is_of_byte(const void *start, size_t count, int byte)
+{
+    const unsigned char *const bytes = start;
+
+    return bytes[0] == byte && memcmp(bytes, bytes + 1, count - 1) == 0;
+}
+
+static bool lies_in_released(const struct slab *slab, uint32_t number, const bool *needed)
+{
+    const size_t start = (size_t)number * slab->block_bytes;
+
+    for (size_t page = start / 4096; page <= (start + slab->block_bytes - 1) / 4096; page++)
+        if (!needed[page])
+            return true;
+    return false;
+}
+
+/* returns: the blocks released. */
+static uint32_t check_release(struct slab *slab, const bool *used, bool needed[PAGES_MAX])
+{
+    const uint32_t before = slab_used(slab), carved = slab_carved_blocks(slab);
+    uint32_t away = 0, listed = 0;
+
+    for (uint32_t page = 0; page < PAGES_MAX; page++)
+        needed[page] = page_is_needed(slab, page, used);
+    const uint32_t released = slab_release_pages(slab);
+    for (uint32_t page = 0; page < PAGES_MAX; page++) {
+        CHECK_EQ(slab->line.released >> page & 1, !needed[page]);
+        CHECK(needed[page] || is_of_byte((const char *)slab_address(slab) + page * 4096u, 4096, 0));
+    }
+    for (uint32_t number = 0; number < carved; number++) {
+        const bool is_away = lies_in_released(slab, number, needed);
+        CHECK_EQ(slab_has_block(slab, (uintptr_t)slab_block(slab, number)), !is_away);
+        CHECK_EQ(slab_list_holds(slab, slab->freed, carved, slab_block(slab, number)), !used[number] && !is_away);
+        CHECK(!used[number] || is_of_byte(slab_block(slab, number), slab->block_bytes, (int)number & 0xff));
+        away += is_away;
+    }
+    for (const struct block *block = slab->freed; block != NULL; block = slab_next(block))
+        listed++;
+    CHECK_EQ(released, away);
+    CHECK_EQ(slab_released_blocks(slab), away);
+    CHECK_EQ(slab_used(slab), before);
+    CHECK_EQ(slab_used(slab) + listed, slab_present_blocks(slab));
+    return released;
+}
+
+/* Carve all that was released, and see each block come once. */
+static void check_carve_released(struct slab *slab, const bool *needed)
+{
+    static bool seen[CAPACITY_MAX];
+    const uint32_t used = slab_used(slab), released = slab_released_blocks(slab);
+    uint32_t sum = 0;
+
+    memset(seen, 0, sizeof seen);
+    while (slab->line.released != 0) {
+        uint32_t count = 0, length = 0;
+        CHECK(!slab_is_fully_carved(slab));
+        for (struct block *block = slab_carve_released(slab, &count); block != NULL; block = slab_next(block)) {
+            const uint32_t number = slab_number_of(slab, block);
+            CHECK(lies_in_released(slab, number, needed) && !seen[number]);
+            CHECK_EQ(block->key, slab_key(block));
+            seen[number] = true;
+            length++;
+        }
+        CHECK_EQ(length, count);
+        sum += count;
+    }
+    CHECK_EQ(sum, released);
+    CHECK_EQ(slab_used(slab), used + released);
+    CHECK(slab_is_fully_carved(slab));
+}
+
+TEST(exactly_the_pages_without_a_used_block_are_released_and_their_blocks_can_be_carved_again)
+{
+    static const uint64_t rarities[] = {2, 8, 30, 400};
+    static bool used[CAPACITY_MAX], needed[PAGES_MAX];
+    uint32_t released = 0;
+
+    for (int class = 0; class < CLASS_COUNT && class_table[class].granules == 1; class ++)
+        for (int i = 0; i < 4; i++) {
+            struct slab *const slab = start_thinly_used(class, rarities[i], used);
+            released += check_release(slab, used, needed);
+            check_carve_released(slab, needed);
+        }
+    CHECK(released > 1000);
+}
+
+TEST(taking_what_was_freed_leaves_released_blocks_out)
+{
+    static bool used[CAPACITY_MAX], needed[PAGES_MAX];
+    struct slab *const slab = start_thinly_used(3, 300, used);
+    const uint32_t before = slab_used(slab), released = check_release(slab, used, needed);
+    uint32_t count = 0;
+
+    CHECK(released > 0);
+    (void)slab_take_freed(slab, &count);
+    CHECK_EQ(before + count + released, class_table[3].capacity);
+    CHECK_EQ(slab_used(slab), before + count);
+    check_carve_released(slab, needed);
+    CHECK_EQ(slab_used(slab), class_table[3].capacity);
+}
+
+TEST(pages_of_a_damaged_list_are_not_released)
+{
+    static bool used[CAPACITY_MAX];
+    struct slab *const slab = start_thinly_used(10, 100, used);
+
+    slab->freed->link = slab_link(slab->freed);
+    CHECK_EQ(slab_release_pages(slab), 0);
+    CHECK_EQ(slab->line.released, 0);
 }
 
 TEST(the_key_word_of_one_block_never_marks_another_nor_passes_for_a_link)

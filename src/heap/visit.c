@@ -36,7 +36,7 @@ __attribute__((no_sanitize("thread"))) static size_t idle_bytes(const struct hea
 
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         const struct slab *const slab = heap_idle_slab(heap, class);
-        bytes += slab != NULL ? slab_present_bytes(slab) : 0;
+        bytes += slab != NULL ? load_relaxed(&slab->carved) : 0;
     }
     return bytes;
 }

@@ -67,17 +67,17 @@ def remark(text):
 
 def build_programs(build):
     """Build launcher and workloads, as a part of the whole build where they are one, else alone. returns: where."""
-    programs = build / "bench"
-    part_of_whole = (programs / "cmake_install.cmake").exists() and not (programs / "CMakeCache.txt").exists()
+    directory = build / "bench"
+    part_of_whole = (directory / "cmake_install.cmake").exists() and not (directory / "CMakeCache.txt").exists()
     if part_of_whole:
         steps = [["cmake", "--build", str(build), "--target", "bench_programs"]]
     else:
-        steps = [["cmake", "-S", str(ROOT / "bench"), "-B", str(programs)], ["cmake", "--build", str(programs)]]
+        steps = [["cmake", "-S", str(ROOT / "bench"), "-B", str(directory)], ["cmake", "--build", str(directory)]]
     for step in steps:
         done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             raise CannotMeasure(f"{shlex.join(step)} failed:\n{done.stdout}")
-    return programs
+    return directory
 
 
 def choose(available, wanted_text, kind):

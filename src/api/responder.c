@@ -8,7 +8,10 @@
 #include <pthread.h>
 #include <signal.h>
 
-enum { STACK_BYTES = 128 << 10, INTERVAL_MIN_MS = 10, INTERVAL_MAX_MS = 10000 };
+/* Of the stack; thread-local storage of the program's libraries lies on it, too, so a larger one may be needed. */
+enum { STACK_MIN = 128 << 10, STACK_MAX = 8 << 20 };
+
+enum { INTERVAL_MIN_MS = 10, INTERVAL_MAX_MS = 10000 };
 
 static uint32_t interval_ms(void)
 {
@@ -37,10 +40,14 @@ void responder_start(void)
     if (option_value(OPTION_responder) == RESPONDER_OFF || pthread_attr_init(&attributes) != 0)
         return;
     (void)sigfillset(&all);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     (void)pthread_sigmask(SIG_SETMASK, &all, &kept);
-    if (pthread_create(&thread, &attributes, respond, NULL) != 0)
+    int refused = EINVAL;
+    for (size_t stack = STACK_MIN; refused == EINVAL && stack <= STACK_MAX; stack *= 4) {
+        (void)pthread_attr_setstacksize(&attributes, stack);
+        refused = pthread_create(&thread, &attributes, respond, NULL);
+    }
+    if (refused != 0)
         report_line("option responder: no thread could be started; memory goes back without it");
     (void)pthread_sigmask(SIG_SETMASK, &kept, NULL);
     (void)pthread_attr_destroy(&attributes);

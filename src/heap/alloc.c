@@ -11,7 +11,7 @@
 #define CARVE_FIRST ((size_t)4 << 10)
 #define CARVE_MORE ((size_t)16 << 10)
 
-/* How many classes up a request of medium size may borrow: at most half as much again as it asked for. */
+/* How many classes up a request of medium size may borrow: less than half as much again as its own class. */
 enum { BORROW_REACH = 4 };
 
 /* ---- Lists from slabs ----------------------------------------------------------------------------------------------------------- */
@@ -71,7 +71,8 @@ static bool advance(struct heap *heap, class_id class)
 
 /* ---- Refill ----------------------------------------------------------------------------------------------------------------------- */
 
-/* Blocks on their way to a list: it gets them when the first is out, so a signal handler never finds that one there. */
+/* Blocks on their way to a list, which gets them when the first is out. (Blocks that are lent come from a list, where a
+ * signal handler's malloc may find the first one, too: malloc in handlers is not promised, docs/design.md.) */
 struct ready {
     struct block *first; /* NULL: none */
     class_id class;

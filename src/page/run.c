@@ -160,12 +160,24 @@ static struct neighbour free_before(granule_index index, enum run_state state)
     return (struct neighbour){last->head, run_at(last->head)->length};
 }
 
+/* The later of two moments: when the dirty run of `neighbour` became dirty, and `stamp_ms`. */
+static uint32_t younger(uint32_t stamp_ms, struct neighbour neighbour)
+{
+    if (neighbour.length.n == 0)
+        return stamp_ms;
+    const uint32_t other_ms = run_at(neighbour.first)->stamp_ms;
+
+    return runs.now_ms - other_ms < runs.now_ms - stamp_ms ? other_ms : stamp_ms;
+}
+
 /* Enter a run of `state`, joined with its free neighbours of the same state. */
 static void enter_joined(granule_index first, granule_count length, enum run_state state, uint32_t stamp_ms)
 {
     const struct neighbour after = free_after(granule_after(first, length), state);
     const struct neighbour before = free_before(first, state);
 
+    if (state == DIRTY) /* a run is as old as its youngest part */
+        stamp_ms = younger(younger(stamp_ms, after), before);
     if (after.length.n != 0) {
         length.n += after.length.n;
         leave(after.first);
@@ -599,10 +611,12 @@ struct page_run page_take(granule_count count, size_t alignment)
         return no_run;
     if (open_ground())
         run = find_and_cut(count, alignment);
-    if (run.first.i != 0)
+    if (run.first.i != 0) {
+        store_relaxed(&run_at(run.first)->line.owner, LINE_NOBODY);
         count_committed(granule_bytes(count));
-    else
+    } else {
         runs.refused++;
+    }
     os_lock_drop(&run_lock);
     return run;
 }

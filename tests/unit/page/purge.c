@@ -135,6 +135,22 @@ TEST(free_ground_counts_towards_the_hard_limit_and_is_given_back_to_make_room)
     (void)ground_walk();
 }
 
+TEST(a_joined_run_is_as_old_as_its_youngest_part)
+{
+    ground_begin();
+    store_relaxed(&page_bounds.purge_delay_ms, 500);
+    const uint32_t first = ground_take(10);
+    const uint32_t second = ground_take(10);
+    (void)ground_take(1);
+    page_purge_due(1000);
+    ground_give(first);
+    page_give_idle((granule_index){second}, (granule_count){10});
+    page_purge_due(1100);
+    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 20);
+    page_purge_due(1500);
+    CHECK_EQ(ground_walk().free[GROUND_DIRTY], 4); /* a MiB a visit */
+}
+
 static uint32_t given_meanwhile;
 
 static void give_meanwhile(void) { ground_give(given_meanwhile); }

@@ -26,6 +26,7 @@ PROOF_SECONDS = 120
 SUBJECT = "ashlar"
 BASELINE = "glibc"
 BASELINE_AGAIN = "glibc-again"  # the A/A comparison: the same malloc under a second name
+UNCHECKED = "unchecked"  # ashlar without its checks: make bench-checks
 
 
 @dataclasses.dataclass(frozen=True)

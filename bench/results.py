@@ -5,7 +5,7 @@ import math
 import random
 import statistics
 
-from contestants import BASELINE, BASELINE_AGAIN, SUBJECT
+from contestants import BASELINE, BASELINE_AGAIN, SUBJECT, UNCHECKED
 from workloads import CURVES
 
 RESAMPLES = 2000
@@ -241,6 +241,14 @@ class Results:
                                    ("trimmed_kib", "after malloc_trim(0)", 16)):
             value = self.cell("idle", SUBJECT).measured.get(field, math.nan) / 1024
             yield f"idle, MiB {text}", value, f"<= {bound}", value <= bound
+        if self.points("live"):
+            floors = [whole / floor for whole, floor in (self.cost(name, SUBJECT) for _, name in self.points("live"))]
+            spread = max(floors) / min(floors)
+            yield "cost over the floor, highest over lowest of all live sizes", spread, "<= 1.10", spread <= 1.10
+        if UNCHECKED in self.names:
+            for quantity, text, bound in (("time", "time", 1.03), ("memory", "peak RSS", 1.02)):
+                mean = self.mean_ratio(SUBJECT, quantity) / self.mean_ratio(UNCHECKED, quantity)
+                yield f"{text}, geometric mean over that without checks", mean, f"<= {bound}", mean <= bound
 
     def _subject(self):
         if SUBJECT not in self.names or not self.rivals:

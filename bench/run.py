@@ -31,7 +31,7 @@ import results
 import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-QUICK_REPEATS, TIMEOUT_SECONDS = 5, 300
+QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 5, 2, 300
 SLOW_RATIO, SLOW_ROUNDS = 8, 3
 
 
@@ -48,7 +48,7 @@ def parse_arguments():
     parser.add_argument("--workloads", default=given("WORKLOADS") or "", help="names in one argument (default: all)")
     parser.add_argument("--contestants", default=given("CONTESTANTS") or "", help="names (default: all present)")
     parser.add_argument("--seed", type=int, help="of the order of runs (default: from the clock)")
-    parser.add_argument("--quick", action="store_true", help="a quarter of the work, 5 repeats, no curves: some five minutes")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the work, 5 repeats, no curves: some five minutes")
     parser.add_argument("--scale", type=int, help="work of each run in percent of the usual")
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON",
@@ -311,16 +311,24 @@ def far_behind(runs, workload):
             if name != contestants.SUBJECT and wall > SLOW_RATIO * min(fastest.values())}
 
 
+def rounds_of(workload, settings):
+    """In how many rounds it takes part. One that takes part in the first few only is slow: fewer still in a short run."""
+    repeats = settings["repeats"]
+    if not workload.most_rounds:
+        return repeats
+    return min(workload.most_rounds, repeats, QUICK_SLOW_ROUNDS if repeats <= QUICK_REPEATS else repeats)
+
+
 def measure(raw, ready, players, runner, save):
     """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time or together.
 
     A contestant that is far behind on a workload runs it in the first SLOW_ROUNDS only: its figure is clear.
     """
     order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
-    progress = Progress(sum(min(rounds, workload.most_rounds or rounds) for workload in ready) * len(players))
+    progress = Progress(sum(rounds_of(workload, raw["settings"]) for workload in ready) * len(players))
     for round_number in range(1, rounds + 1):
         for workload in ready:
-            if workload.most_rounds and round_number > workload.most_rounds:
+            if round_number > rounds_of(workload, raw["settings"]):
                 continue
             slow = far_behind(raw["runs"], workload) if round_number > SLOW_ROUNDS else set()
             present = [one for one in order.sample(players, len(players)) if one.name not in slow]

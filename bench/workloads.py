@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 import re
 
-QUICK_SCALE = 25
+QUICK_SCALE = 12
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@
 #include "os/memory.c"
 #include "os/process.c"
 
+#include "page/free_run.c"
 #include "page/fresh.c"
 #include "page/huge.c"
 #include "page/range.c"

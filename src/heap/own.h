@@ -110,8 +110,8 @@ void heap_list_return(struct heap *heap, class_id class);
 
 /* ---- sparse.c -------------------------------------------------------------------------------------------------------------------- */
 
-/* Release the free pages of sparse slabs that have waited for some time; every so many milliseconds, and only so many
- * slabs a call. thread: inside `heap`. */
+/* Release the free pages of slabs that have been sparse for some time. Looks at a part of the table, ten times in a
+ * purge delay. thread: inside `heap`. */
 void heap_thin_due(struct heap *heap, uint64_t now_ms);
 
 /* Release those of all sparse slabs now. thread: inside `heap`. */
@@ -154,7 +154,8 @@ static inline void heap_collect(struct heap *heap)
         heap_collect_mail(heap);
 }
 
-/* Bytes in slabs of the inbox of which all used blocks seem to have come home. A guess: nobody keeps the owner out. */
+/* Bytes in parcels, and in slabs of the inbox of which all used blocks seem to have come home. A guess: nobody keeps
+ * the owner out. */
 size_t heap_mail_bytes(const struct heap *heap);
 
 /* The part of heap_collect() that can be done beside the owner's fast paths. thread: a visitor, who holds the lock of

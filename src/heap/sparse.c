@@ -38,19 +38,18 @@ static void thin(const struct heap *heap, struct slab *slab)
     heap_uncount_active((size_t)released * slab->block_bytes);
 }
 
-/* Look at the slab at `index`, if it is one of this heap's; release its pages if it has waited for `waits` looks. */
-static void look_at(const struct heap *heap, granule_index index, uint32_t waits)
+/* Look at the slab at `index`, if it is one of this heap's; release its pages if it has waited for long enough, or if
+ * `at_once`. One that has no free page is tried again when `waits` has gone round: walking its blocks is dear. */
+static void look_at(const struct heap *heap, granule_index index, bool at_once)
 {
     struct slab *const slab = slab_at(index);
 
     if (line_kind(&slab->line) != GRANULE_SLAB || heap_owner_of(slab) != heap->id)
         return;
-    if (!is_sparse(slab)) {
+    if (!is_sparse(slab))
         slab->line.waits = 0;
-    } else if (++slab->line.waits >= waits) {
-        slab->line.waits = 0;
+    else if (++slab->line.waits == WAITS || at_once)
         thin(heap, slab);
-    }
 }
 
 void heap_thin_due(struct heap *heap, uint64_t now_ms)
@@ -63,7 +62,7 @@ void heap_thin_due(struct heap *heap, uint64_t now_ms)
     heap->thinned_ms = (uint32_t)now_ms;
     for (uint32_t i = 0; i < LINES && i < end; i++) {
         heap->thinned_to.i = heap->thinned_to.i + 1 < end ? heap->thinned_to.i + 1 : 0;
-        look_at(heap, heap->thinned_to, WAITS);
+        look_at(heap, heap->thinned_to, false);
     }
 }
 
@@ -72,5 +71,5 @@ void heap_thin_all(struct heap *heap)
     const uint32_t end = page_granule_end().i;
 
     for (granule_index index = {0}; index.i < end; index.i++)
-        look_at(heap, index, 1);
+        look_at(heap, index, true);
 }

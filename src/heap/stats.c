@@ -115,7 +115,12 @@ static void add_heap(struct heap *heap, void *context)
 
 static void add_slab(const struct slab *slab, const struct sums *sums)
 {
-    add_class(sums, slab->line.class, 0, (uint64_t)slab_used(slab) - heap_remote_count(slab), slab_present_bytes(slab));
+    const size_t carved = load_relaxed(&slab->carved);
+    const size_t released = (size_t)slab_released_blocks(slab) * slab->block_bytes;
+
+    /* Words of a slab that ended while it was copied may not belong together. */
+    add_class(sums, slab->line.class, 0, (uint64_t)slab_used(slab) - heap_remote_count(slab),
+              carved > released ? carved - released : 0);
 }
 
 static void add_large(const struct large *large, struct heap_stats *stats)

@@ -55,7 +55,7 @@ struct line {
     _Atomic uint8_t kind;    /* enum granule_kind; neighbours of a run look at it */
     uint8_t state;           /* the kind's own */
     uint8_t class;           /* of a slab */
-    uint8_t waits;           /* of a slab: see heap/sparse.c */
+    uint8_t waits;           /* of a slab: looks that found it sparse, wraps; see heap/sparse.c */
     union {
         uint16_t granules;         /* of a large block; of a SLAB_REST, the distance back to the first */
         _Atomic uint16_t released; /* of a slab: see slab_release_pages() */

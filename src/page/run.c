@@ -1,20 +1,17 @@
-/* run.c: runs of granules: taken, given back, joined, purged.
+/* run.c: runs of granules: taken, given back, purged; limits.
  *
  *   live --page_give--> dirty --idle, or too much--> clean --page_take--> live
  *                         |                                                ^
  *                         +------------------page_take---------------------+
  *
- * A free run is dirty (its pages are resident, its content is anything) or clean (never used, or given back to the
- * kernel: it reads as zero and costs nothing). Each kind has a tree; neighbours of the same kind are always joined.
- * Dirty ground is reused first, the shortest fit first, the lowest address first: that is what lets long runs and the
- * heap's end empty. A dirty run that is too short is reused together with clean ground beside it: docs/design/012.
+ * What dirty and clean mean, and where free runs are kept, is free_run.h's. Neighbours of the same kind are always
+ * joined. Dirty ground is reused first, the shortest fit first, the lowest address first: that is what lets long runs
+ * and the heap's end empty. A dirty run that is too short is reused together with clean ground beside it:
+ * docs/design/012.
  *
  * Invariant: live + dirty + purging + clean + holes + granule 0 == granules of the heap range.
  * Threads:   any; one lock, never held across madvise. */
-#include "page/ground.h"
-#include "page/tree.h"
-
-enum run_state { CLEAN, DIRTY };
+#include "page/free_run.h"
 
 /* A visit of page_purge_due() gives back a quarter of what is dirty for age alone, within these bounds. */
 #define PURGE_VISIT_MIN ((size_t)1 << 20)
@@ -34,10 +31,6 @@ enum { DISCOURAGED_MS = 500 };
 static struct os_lock run_lock = {.rank = LOCK_RUNS};
 
 static struct {
-    granule_index trees[2]; /* by enum run_state */
-    granule_index oldest;   /* dirty runs in the order in which they became dirty */
-    granule_index newest;
-    size_t dirty;     /* bytes */
     size_t purging;   /* bytes that threads are giving back right now: neither dirty nor clean */
     size_t committed; /* live runs and huge blocks, bytes */
     size_t peaks[2];  /* the most that was committed since peak_ms, and in the purge delay before that */
@@ -46,12 +39,10 @@ static struct {
     uint64_t purged;
     uint64_t purge_calls;
     uint64_t refused;
-    uint32_t now_ms;     /* when somebody last looked at the clock */
     uint32_t refused_ms; /* when the kernel last refused to take pages back, if it ever did */
     bool was_refused;
-    bool keeps_content; /* purged pages were seen to keep their content: an emulator */
-    bool was_tried;     /* keeps_content is known */
-} runs;                 /* guarded by run_lock */
+    bool was_tried; /* free_runs.keeps_content is known */
+} runs;             /* guarded by run_lock, as free_runs is */
 
 /* Take the lock. returns: false in a signal handler that interrupted this floor. Not out of order either, though it
  * were free: it is dropped for a while to purge, and has to be had again. */
@@ -60,135 +51,6 @@ static bool come_in(void) { return os_lock_may_wait(&run_lock) && os_lock_take(&
 bool page_is_inside(void) { return !os_lock_may_wait(&run_lock); }
 
 struct page_bounds page_bounds = {500, (size_t)8 << 20, SIZE_MAX, SIZE_MAX};
-
-/* ---- Free runs in their trees and in the list of dirty ones -------------------------------------------------------------- */
-
-/* What has been dirty for longest goes first; everything else counts as just come, whatever its stamp: it waits a
- * little longer. */
-static void list_dirty(granule_index index, uint32_t stamp_ms)
-{
-    struct free_run *const run = run_at(index);
-    const bool is_oldest = runs.oldest.i != 0 && runs.now_ms - stamp_ms > runs.now_ms - run_at(runs.oldest)->stamp_ms;
-
-    run->stamp_ms = stamp_ms;
-    run->newer = is_oldest ? runs.oldest : NO_GRANULE;
-    run->older = is_oldest ? NO_GRANULE : runs.newest;
-    if (run->newer.i != 0)
-        run_at(run->newer)->older = index;
-    else
-        runs.newest = index;
-    if (run->older.i != 0)
-        run_at(run->older)->newer = index;
-    else
-        runs.oldest = index;
-    runs.dirty += granule_bytes(run->length);
-}
-
-static void unlist_dirty(granule_index index)
-{
-    const struct free_run *const run = run_at(index);
-
-    if (run->older.i != 0)
-        run_at(run->older)->newer = run->newer;
-    else
-        runs.oldest = run->newer;
-    if (run->newer.i != 0)
-        run_at(run->newer)->older = run->older;
-    else
-        runs.newest = run->older;
-    runs.dirty -= granule_bytes(run->length);
-}
-
-/* Write the lines at both ends of a free run and enter it. `stamp_ms`: since when it is dirty. */
-static void enter(granule_index index, granule_count length, enum run_state state, uint32_t stamp_ms)
-{
-    struct free_run *const run = run_at(index);
-    struct free_run *const tail = run_at((granule_index){index.i + length.n - 1});
-
-    line_set_kind(&tail->line, GRANULE_FREE_TAIL);
-    tail->head = index;
-    tail->line.state = (uint8_t)state;
-    store_relaxed(&run->line.owner, LINE_NOBODY);
-    line_set_kind(&run->line, GRANULE_FREE); /* last: a run of one granule is its own tail */
-    run->line.state = (uint8_t)state;
-    run->length = length;
-    run->head = index;
-    tree_insert(&runs.trees[state], index);
-    if (state == DIRTY)
-        list_dirty(index, stamp_ms);
-}
-
-/* Take a free run out of tree and list, and clear the lines at its ends. */
-static void leave(granule_index index)
-{
-    struct free_run *const run = run_at(index);
-
-    tree_remove(&runs.trees[run->line.state], index);
-    if (run->line.state == DIRTY)
-        unlist_dirty(index);
-    line_set_kind(&run_at((granule_index){index.i + run->length.n - 1})->line, GRANULE_NONE);
-    line_set_kind(&run->line, GRANULE_NONE);
-}
-
-/* A free run; none has length 0. */
-struct neighbour {
-    granule_index first;
-    granule_count length;
-};
-
-/* The free run of `state` that starts at `index`. */
-static struct neighbour free_after(granule_index index, enum run_state state)
-{
-    struct neighbour found = {0};
-
-    if (page_offset(page_address(index)) >> 4 < load_relaxed(&page_ground.end16)) {
-        const struct free_run *const run = run_at(index);
-        if (line_kind(&run->line) == GRANULE_FREE && run->line.state == state)
-            found = (struct neighbour){index, run->length};
-    }
-    return found;
-}
-
-/* The free run of `state` that ends at `index`. */
-static struct neighbour free_before(granule_index index, enum run_state state)
-{
-    const struct free_run *const last = run_at((granule_index){index.i - 1});
-    const bool is_free = line_kind(&last->line) == GRANULE_FREE || line_kind(&last->line) == GRANULE_FREE_TAIL;
-
-    if (!is_free || last->line.state != state)
-        return (struct neighbour){0};
-    return (struct neighbour){last->head, run_at(last->head)->length};
-}
-
-/* The later of two moments: when the dirty run of `neighbour` became dirty, and `stamp_ms`. */
-static uint32_t younger(uint32_t stamp_ms, struct neighbour neighbour)
-{
-    if (neighbour.length.n == 0)
-        return stamp_ms;
-    const uint32_t other_ms = run_at(neighbour.first)->stamp_ms;
-
-    return runs.now_ms - other_ms < runs.now_ms - stamp_ms ? other_ms : stamp_ms;
-}
-
-/* Enter a run of `state`, joined with its free neighbours of the same state. */
-static void enter_joined(granule_index first, granule_count length, enum run_state state, uint32_t stamp_ms)
-{
-    const struct neighbour after = free_after(granule_after(first, length), state);
-    const struct neighbour before = free_before(first, state);
-
-    if (state == DIRTY) /* a run is as old as its youngest part */
-        stamp_ms = younger(younger(stamp_ms, after), before);
-    if (after.length.n != 0) {
-        length.n += after.length.n;
-        leave(after.first);
-    }
-    if (before.length.n != 0) {
-        length.n += before.length.n;
-        leave(before.first);
-        first = before.first;
-    }
-    enter(first, length, state, stamp_ms);
-}
 
 /* ---- Purging ---------------------------------------------------------------------------------------------------------------- */
 
@@ -209,14 +71,14 @@ static bool purge_pages(char *address, size_t bytes, bool learn, bool *keeps_con
 /* Take at most `most` bytes of the oldest dirty run, which there is, out of everybody's reach. */
 static granule_index detach_oldest(size_t most)
 {
-    const granule_index first = runs.oldest;
+    const granule_index first = free_runs.oldest;
     struct free_run *const run = run_at(first);
     const granule_count length = run->length;
     const granule_count part = granules_for(most);
 
-    leave(first);
+    free_run_leave(first);
     if (part.n < length.n) {
-        enter(granule_after(first, part), (granule_count){length.n - part.n}, DIRTY, run->stamp_ms);
+        free_run_enter(granule_after(first, part), (granule_count){length.n - part.n}, DIRTY, run->stamp_ms);
         run->length = part;
     }
     line_set_kind(&run->line, GRANULE_PURGING);
@@ -231,14 +93,14 @@ static void attach(granule_index first, enum run_state state)
 
     runs.purging -= granule_bytes(length);
     line_set_kind(&run_at(first)->line, GRANULE_NONE);
-    enter_joined(first, length, state, runs.now_ms);
+    free_run_enter_joined(first, length, state, free_runs.now_ms);
 }
 
 /* Give back at most `most` bytes of the oldest dirty run. Drops the lock meanwhile.
  * returns: bytes of the run dealt with, 0 when there is none. */
 static size_t purge_oldest(size_t most, size_t *purged)
 {
-    if (runs.oldest.i == 0)
+    if (free_runs.oldest.i == 0)
         return 0;
     const granule_index first = detach_oldest(most < PURGE_VISIT_MAX ? most : PURGE_VISIT_MAX); /* others wait for it */
     const size_t bytes = granule_bytes(run_at(first)->length);
@@ -251,18 +113,18 @@ static size_t purge_oldest(size_t most, size_t *purged)
     attach(first, done ? CLEAN : DIRTY);
     if (done) {
         runs.was_tried = true;
-        runs.keeps_content |= keeps_content;
+        free_runs.keeps_content |= keeps_content;
         runs.purged += bytes;
         *purged += bytes;
     } else {
         runs.was_refused = true;
-        runs.refused_ms = runs.now_ms;
+        runs.refused_ms = free_runs.now_ms;
     }
     runs.purge_calls++;
     return bytes;
 }
 
-static bool is_discouraged(void) { return runs.was_refused && runs.now_ms - runs.refused_ms < DISCOURAGED_MS; }
+static bool is_discouraged(void) { return runs.was_refused && free_runs.now_ms - runs.refused_ms < DISCOURAGED_MS; }
 
 static void count_committed(size_t bytes)
 {
@@ -272,10 +134,10 @@ static void count_committed(size_t bytes)
 
 static void look_at_clock(uint64_t now_ms)
 {
-    runs.now_ms = (uint32_t)now_ms;
-    if (runs.now_ms - runs.peak_ms < load_relaxed(&page_bounds.purge_delay_ms))
+    free_runs.now_ms = (uint32_t)now_ms;
+    if (free_runs.now_ms - runs.peak_ms < load_relaxed(&page_bounds.purge_delay_ms))
         return;
-    runs.peak_ms = runs.now_ms;
+    runs.peak_ms = free_runs.now_ms;
     runs.peaks[1] = runs.peaks[0];
     runs.peaks[0] = runs.committed;
 }
@@ -284,7 +146,7 @@ static void look_at_clock(uint64_t now_ms)
  * peak, and costs a fault for each page that returns. */
 static size_t dirty_bound(void)
 {
-    if (runs.committed + runs.dirty > load_relaxed(&page_bounds.soft_limit))
+    if (runs.committed + free_runs.dirty > load_relaxed(&page_bounds.soft_limit))
         return 0;
     const size_t floor = load_relaxed(&page_bounds.dirty_floor);
     const size_t most = runs.peaks[0] > runs.peaks[1] ? runs.peaks[0] : runs.peaks[1];
@@ -299,9 +161,9 @@ static size_t dirty_bound(void)
 
 static bool oldest_is_due(void)
 {
-    if (runs.oldest.i == 0)
+    if (free_runs.oldest.i == 0)
         return false;
-    const uint32_t age = runs.now_ms - run_at(runs.oldest)->stamp_ms;
+    const uint32_t age = free_runs.now_ms - run_at(free_runs.oldest)->stamp_ms;
 
     return age >= load_relaxed(&page_bounds.purge_delay_ms);
 }
@@ -324,7 +186,7 @@ static size_t purge_bytes(size_t bytes)
  * was. */
 static void purge_aged(void)
 {
-    const size_t quarter = runs.dirty / 4;
+    const size_t quarter = free_runs.dirty / 4;
     const size_t most = quarter < PURGE_VISIT_MIN   ? PURGE_VISIT_MIN
                         : quarter > PURGE_VISIT_MAX ? PURGE_VISIT_MAX
                                                     : quarter;
@@ -339,8 +201,8 @@ static void purge_excess(void)
 {
     const size_t bound = dirty_bound();
 
-    if (runs.dirty > bound && (bound == 0 || !is_discouraged()))
-        (void)purge_bytes(runs.dirty - bound + PURGE_VISIT_MIN);
+    if (free_runs.dirty > bound && (bound == 0 || !is_discouraged()))
+        (void)purge_bytes(free_runs.dirty - bound + PURGE_VISIT_MIN);
 }
 
 void page_purge_due(uint64_t now_ms)
@@ -370,7 +232,7 @@ size_t page_purge_all(void)
     size_t purged = 0;
 
     if (come_in()) {
-        purged = purge_bytes(runs.dirty);
+        purged = purge_bytes(free_runs.dirty);
         os_lock_drop(&run_lock);
     }
     return purged;
@@ -396,10 +258,10 @@ static bool make_room(size_t bytes)
         if (runs.committed > hard || bytes > hard - runs.committed)
             return false;
         const size_t room = hard - runs.committed - bytes;
-        const size_t taken = runs.dirty + runs.purging;
+        const size_t taken = free_runs.dirty + runs.purging;
         if (taken <= room)
             return true;
-        if (runs.dirty == 0)
+        if (free_runs.dirty == 0)
             step_aside();
         else if (purge_bytes(taken - room) == 0)
             return false; /* the kernel refuses */
@@ -452,7 +314,7 @@ static bool open_ground(void)
     /* release: publishes base and table; pairs with the acquire in page_granule_end(). */
     store_release(&page_ground.end16, page_heap_range.mapped >> 4);
     line_set_kind(&run_at(NO_GRANULE)->line, GRANULE_HOLE);
-    enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
+    free_run_enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
     return true;
 }
 
@@ -479,7 +341,7 @@ static bool grow(granule_count count)
         end.i += hole.n;
         runs.holes += granule_bytes(hole);
     }
-    enter_joined(end, added, CLEAN, runs.now_ms);
+    free_run_enter_joined(end, added, CLEAN, free_runs.now_ms);
     return true;
 }
 
@@ -490,10 +352,10 @@ static granule_index find_by_purging(granule_count count, granule_count wanted)
     granule_index found = NO_GRANULE;
 
     for (int i = 0; i < PATIENCE; i++) {
-        const bool any = purge_bytes(runs.dirty) > 0;
+        const bool any = purge_bytes(free_runs.dirty) > 0;
         if (!make_room(granule_bytes(wanted)))
             break;
-        found = tree_fit(runs.trees[CLEAN], count);
+        found = tree_fit(free_runs.trees[CLEAN], count);
         if (found.i != 0 || (!any && runs.purging == 0))
             break;
         step_aside();
@@ -504,78 +366,11 @@ static granule_index find_by_purging(granule_count count, granule_count wanted)
 /* A clean run of at least `count` granules; may grow the range. */
 static granule_index find_clean(granule_count count, granule_count wanted)
 {
-    granule_index found = tree_fit(runs.trees[CLEAN], count);
+    granule_index found = tree_fit(free_runs.trees[CLEAN], count);
 
     if (found.i == 0 && (grow(count) || (page_huge_release_kept() && grow(count))))
-        found = tree_fit(runs.trees[CLEAN], count);
+        found = tree_fit(free_runs.trees[CLEAN], count);
     return found.i != 0 ? found : find_by_purging(count, wanted);
-}
-
-/* Cut `count` granules at a multiple of `alignment` out of the free run at `found`; what is left of it stays free. */
-static struct page_run cut(granule_index found, granule_count count, size_t alignment)
-{
-    const enum run_state state = run_at(found)->line.state;
-    const granule_count length = run_at(found)->length;
-    const uint32_t stamp_ms = run_at(found)->stamp_ms;
-    const uintptr_t start = (uintptr_t)page_address(found);
-    const granule_count lead = granules_for(round_up(start, alignment) - start);
-    const granule_index first = granule_after(found, lead);
-    const granule_count rest = {length.n - lead.n - count.n};
-
-    leave(found);
-    if (lead.n != 0)
-        enter(found, lead, state, stamp_ms);
-    if (rest.n != 0)
-        enter(granule_after(first, count), rest, state, stamp_ms);
-    if (state == CLEAN && !runs.keeps_content)
-        return (struct page_run){.first = first, .used = first};
-    return (struct page_run){first, first, count};
-}
-
-/* The clean run beside the dirty one at `index`, `least` granules or more. */
-static struct neighbour clean_beside(granule_index index, uint32_t least)
-{
-    const struct neighbour after = free_after(granule_after(index, run_at(index)->length), CLEAN);
-
-    return after.length.n >= least ? after : free_before(index, CLEAN);
-}
-
-/* A dirty run, shorter than `count` granules, that has as much clean ground beside it: of those that have been dirty
- * for longest, the longest. */
-static granule_index find_extensible(granule_count count)
-{
-    enum { LOOKS = 32 };
-    granule_index best = NO_GRANULE;
-    uint32_t best_length = 0;
-    granule_index index = runs.oldest;
-
-    for (int i = 0; i < LOOKS && index.i != 0; i++, index = run_at(index)->newer) {
-        const uint32_t length = run_at(index)->length.n;
-        const bool is_longer = length > best_length && length < count.n;
-        if (is_longer && clean_beside(index, count.n - length).length.n >= count.n - length) {
-            best = index;
-            best_length = length;
-        }
-    }
-    return best;
-}
-
-/* Take the whole dirty run at `found`, and so much of the clean ground beside it that it is `count` granules. */
-static struct page_run cut_extended(granule_index found, granule_count count)
-{
-    const granule_count length = run_at(found)->length;
-    const granule_count missing = {count.n - length.n};
-    const struct neighbour clean = clean_beside(found, missing.n);
-    const bool is_after = clean.first.i > found.i;
-    const granule_count rest = {clean.length.n - missing.n};
-    const granule_index first = {is_after ? found.i : found.i - missing.n};
-
-    ASSERT(length.n < count.n && clean.length.n >= missing.n);
-    leave(found);
-    leave(clean.first);
-    if (rest.n != 0)
-        enter(is_after ? granule_after(clean.first, missing) : clean.first, rest, CLEAN, 0);
-    return runs.keeps_content ? (struct page_run){first, first, count} : (struct page_run){first, found, length};
 }
 
 static const struct page_run no_run;
@@ -586,21 +381,21 @@ static struct page_run find_and_cut(granule_count count, size_t alignment)
 {
     const granule_count slack = granules_for(alignment > GRANULE_BYTES ? alignment - GRANULE_BYTES : 0);
     const granule_count span = {count.n + slack.n};
-    granule_index found = tree_fit(runs.trees[DIRTY], span);
+    granule_index found = tree_fit(free_runs.trees[DIRTY], span);
 
     if (found.i == 0) {
         if (!make_room(granule_bytes(count)))
             return no_run;
-        found = tree_fit(runs.trees[DIRTY], span); /* make_room() may have dropped the lock: look again */
+        found = tree_fit(free_runs.trees[DIRTY], span); /* make_room() may have dropped the lock: look again */
     }
     if (found.i == 0 && slack.n == 0) {
-        const granule_index extensible = find_extensible(count);
+        const granule_index extensible = free_run_extensible(count);
         if (extensible.i != 0)
-            return cut_extended(extensible, count);
+            return free_run_cut_extended(extensible, count);
     }
     if (found.i == 0)
         found = find_clean(span, count);
-    return found.i != 0 ? cut(found, count, alignment) : no_run;
+    return found.i != 0 ? free_run_cut(found, count, alignment) : no_run;
 }
 
 struct page_run page_take(granule_count count, size_t alignment)
@@ -627,7 +422,7 @@ static void give(granule_index first, granule_count count, uint32_t age_ms)
         return; /* this thread was interrupted inside: the run is lost, nothing is damaged */
     line_set_kind(&run_at(first)->line, GRANULE_NONE);
     runs.committed -= granule_bytes(count);
-    enter_joined(first, count, DIRTY, runs.now_ms - age_ms);
+    free_run_enter_joined(first, count, DIRTY, free_runs.now_ms - age_ms);
     purge_excess();
     os_lock_drop(&run_lock);
 }
@@ -640,7 +435,7 @@ void page_give_idle(granule_index first, granule_count count)
 }
 
 /* Take `more` granules off the front of the free run at `next`. */
-static void take_front(granule_index next, granule_count more) { (void)cut(next, more, GRANULE_BYTES); }
+static void take_front(granule_index next, granule_count more) { (void)free_run_cut(next, more, GRANULE_BYTES); }
 
 bool page_extend(granule_index first, granule_count count, granule_count wanted)
 {
@@ -710,7 +505,7 @@ void page_stats_read(struct page_stats *stats)
     stats->mapped += page_heap_range.mapped - runs.holes;
     /* relaxed: the heaps' range has another lock, and grows as it likes. */
     stats->metadata += page_table_range.mapped + load_relaxed(&page_heaps_range.mapped);
-    stats->dirty = runs.dirty + runs.purging;
+    stats->dirty = free_runs.dirty + runs.purging;
     stats->purged = runs.purged;
     stats->purge_calls = runs.purge_calls;
     stats->refused = runs.refused;

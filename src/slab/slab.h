@@ -158,6 +158,7 @@ __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(c
 
 static inline class_id slab_class(const struct slab *slab) { return (class_id){slab->line.class}; }
 
+/* The part of slab_released_blocks() that is left when there are any. */
 uint32_t slab_count_released(const struct slab *slab);
 
 /* Blocks in released pages: neither used nor free. */
@@ -205,10 +206,12 @@ granule_count slab_end(struct slab *slab);
  * returns: the first, linked with the others in order of address. `*count`: how many. */
 struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count);
 
-/* Give the pages in which all blocks are free back to the kernel; the slab has one granule. `line.released` has a bit
- * for each of them. Their blocks leave the freed list and are neither used nor free, until slab_carve_released() carves
- * the first pages in a row anew, as slab_carve() does. returns: the number of blocks released. */
+/* Give the pages in which all blocks are free back to the kernel. The slab has one granule, and none released yet.
+ * `line.released` has a bit for each of them from then on; their blocks leave the freed list, and are neither used nor
+ * free. returns: how many blocks that are. */
 uint32_t slab_release_pages(struct slab *slab);
+
+/* Carve the blocks of the first released pages in a row anew; there are some. As slab_carve() otherwise. */
 struct block *slab_carve_released(struct slab *slab, uint32_t *count);
 
 /* Take all that the owner freed. They count as used again. `*count`: how many. */

@@ -97,6 +97,32 @@ TEST(free_pages_of_sparse_slabs_go_back_at_the_second_look)
     check_held(0);
 }
 
+TEST(a_sparse_slab_without_a_free_page_is_tried_again_after_256_looks)
+{
+    static void *blocks[GRANULE_BYTES / 64];
+    const int count = (int)(GRANULE_BYTES / 64);
+
+    begin();
+    now_ms = 1000;
+    for (int i = 0; i < count; i++)
+        blocks[i] = get_as(ANN, 64);
+    const struct slab *const slab = slab_of(blocks[0]);
+    (void)get_as(ANN, 64); /* in another slab: this one is full, and then waits in the queue */
+    for (int i = 0; i < count; i++)
+        if (i % 32 != 0) /* two blocks stay in each page */
+            free_as(ANN, blocks[i]);
+    for (int i = 0; i < 10; i++)
+        look_as(ANN);
+    CHECK_EQ(slab->line.released, 0);
+    for (int i = 32; i < count; i += 32)
+        free_as(ANN, blocks[i]);
+    for (int i = 10; i < 257; i++)
+        look_as(ANN);
+    CHECK_EQ(slab->line.released, 0);
+    look_as(ANN);
+    CHECK(slab->line.released != 0);
+}
+
 TEST(two_looks_are_a_tenth_of_the_purge_delay_apart)
 {
     leave_survivors();

@@ -14,7 +14,7 @@
 
 enum { MIB_GRANULES = 16 };
 
-enum { GROUND_CLEAN, GROUND_DIRTY }; /* enum run_state of page/run.c */
+enum { GROUND_CLEAN, GROUND_DIRTY }; /* enum run_state of page/free_run.h */
 
 /* Granules. */
 struct ground {

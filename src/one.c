@@ -20,6 +20,7 @@
 #include "heap/fork.c"
 #include "heap/free.c"
 #include "heap/large.c"
+#include "heap/magazine.c"
 #include "heap/orphan.c"
 #include "heap/realloc.c"
 #include "heap/remote.c"

@@ -24,9 +24,11 @@ static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, con
  * try. */
 static inline void *take_block(class_id class, size_t alignment, const char *in)
 {
-    void *block = heap_pop(heap_mine(), class);
+    void *block = NULL;
 
-    if (block == NULL)
+    if (class.i < CLASS_MEDIUM) /* else a magazine comes first */
+        block = heap_pop(heap_mine(), class);
+    if (block == NULL && class.i < CLASS_MEDIUM)
         block = heap_pop_last(heap_mine(), class);
     return block != NULL ? block : heap_take(class, alignment, in);
 }

@@ -1,4 +1,4 @@
-/* alloc.c: from a request to a block, when the list was empty.
+/* alloc.c: from a request to a block, when the list was empty. Medium sizes come from the magazine first.
  *
  * Refill, in this order: the current slab's own freed list, taken whole; what other threads sent back; carving further;
  * the slab that was woken first; for medium sizes, a class just above that has free blocks; an orphan; fresh ground.
@@ -88,6 +88,12 @@ static struct block *idle_blocks(struct heap *heap, class_id class)
 {
     if (heap->list[class.i] != NULL)
         return heap->list[class.i];
+    struct block *const kept = heap_take_kept(heap, class);
+
+    if (kept != NULL) {
+        kept->link = slab_link(NULL);
+        return kept;
+    }
     struct block *const freed = take_freed(heap, class);
 
     if (freed != NULL || heap->partial[class.i].oldest.i == 0 || may_carve(heap, class) || !advance(heap, class))
@@ -148,8 +154,8 @@ static inline struct block *next_checked(const struct slab *slab, const struct b
     return next == NULL || likely(slab_has_block(slab, (uintptr_t)next)) ? next : damaged(slab, block, in);
 }
 
-/* A block of `class` or of one that lends to it. */
-static void *take(struct heap *heap, class_id class, size_t alignment, const char *in)
+/* A block from the list of `class`, which is filled if need be, or of a class that lends to it. */
+static NOINLINE void *take_listed(struct heap *heap, class_id class, size_t alignment, const char *in)
 {
     struct ready ready = {heap->list[class.i], class};
 
@@ -164,6 +170,18 @@ static void *take(struct heap *heap, class_id class, size_t alignment, const cha
     heap->list[ready.class.i] = next_checked(heap->current[ready.class.i], ready.first, in);
     slab_mark_used(ready.first);
     return ready.first;
+}
+
+/* A block of `class` or of one that lends to it. */
+static inline void *take(struct heap *heap, class_id class, size_t alignment, const char *in)
+{
+    struct block *const kept = heap_take_kept(heap, class);
+
+    if (kept == NULL)
+        return take_listed(heap, class, alignment, in);
+    slab_mark_used(kept);
+    heap_tick(heap);
+    return kept;
 }
 
 void *heap_take(class_id class, size_t alignment, const char *in)

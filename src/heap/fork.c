@@ -63,8 +63,7 @@ static void recount(struct slab *slab)
         slab->freed = NULL;
         free_blocks = 0;
     }
-    slab->needed = present - (uint32_t)free_blocks;
-    slab->line.slack = 0;
+    slab_set_used(slab, present - (uint32_t)free_blocks);
 }
 
 static void orphan_if_dead(struct slab *slab)
@@ -123,6 +122,7 @@ static void empty_hands(struct heap *heap, void *context)
         return;
     if (load_relaxed(&heap->is_busy))
         drop_torn_parcels(heap);
+    heap_magazines_send(heap);
     heap_send_parcels(heap);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         if (heap->current[class.i] == NULL)

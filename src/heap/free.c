@@ -127,6 +127,8 @@ struct heap_block heap_find(const void *address, const char *in)
 static void free_own(struct heap *heap, struct slab *slab, struct block *block)
 {
     slab_mark_free(block);
+    if (heap_keep(heap, slab_class(slab), block))
+        return;
     block->link = slab_link(slab->freed);
     slab->freed = block;
     heap_slab_freed(heap, slab, 1);
@@ -134,11 +136,13 @@ static void free_own(struct heap *heap, struct slab *slab, struct block *block)
 
 static void free_remote(struct heap *heap, struct slab *slab, struct block *block)
 {
-    struct heap *const parcels = heap != NULL && !load_relaxed(&heap->is_shared) ? heap : NULL;
+    struct heap *const own = heap != NULL && !load_relaxed(&heap->is_shared) ? heap : NULL;
 
-    heap_send(parcels, slab, block);
-    if (parcels != NULL) {
-        count_up(&heap->remote_frees, 1);
+    slab_mark_free(block);
+    if (own == NULL || heap_is_direct(slab) || !heap_keep(own, slab_class(slab), block))
+        heap_send(own, slab, block);
+    if (own != NULL) {
+        count_up(&own->remote_frees, 1);
     } else {
         add_relaxed(&heap_counts.remote_frees, 1);
     }

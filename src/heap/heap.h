@@ -28,6 +28,14 @@ struct heap_parcel {
     uint32_t count;
 };
 
+enum { MAGAZINE_ROUNDS = 15 };
+
+/* Blocks of one medium class that the thread freed last, whoever owns them; see magazine.c. */
+struct heap_magazine {
+    uint32_t count;
+    struct block *blocks[MAGAZINE_ROUNDS]; /* the last freed last */
+};
+
 /* Written by the owner only, but where a field says otherwise; counters may be read by anyone. */
 struct heap {
     struct block *list[CLASS_COUNT]; /* ready blocks; those of one class all lie in current[class] */
@@ -35,8 +43,9 @@ struct heap {
     struct slab *current[CLASS_COUNT];
     struct heap_queue partial[CLASS_COUNT]; /* slabs with free blocks, oldest first; not the current one */
     granule_index full[CLASS_COUNT];        /* slabs that sleep until something is freed in them */
-    _Atomic uint64_t handed[CLASS_COUNT];   /* blocks put on list[], minus those taken back from it unused */
-    _Atomic uint64_t remote_frees;          /* blocks of other heaps that this thread freed */
+    _Atomic uint64_t
+        handed[CLASS_COUNT]; /* blocks put on list[], minus those taken back from it unused; and out of magazines */
+    _Atomic uint64_t remote_frees; /* blocks of other heaps that this thread freed */
     struct heap_parcel parcels[HEAP_PARCELS];
     _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
     uint32_t id;                 /* position in the range of heaps, from 1 */
@@ -45,6 +54,7 @@ struct heap {
     bool sleeps;                 /* as that round found it; guarded by the visits' lock */
     uint32_t thinned_ms;         /* coarse clock when pages of sparse slabs were last looked for; see sparse.c */
     granule_index thinned_to;    /* the last line that was looked at then */
+    uint32_t emptied_ms;         /* coarse clock when the magazines were last emptied */
     uint32_t sent_ms;            /* coarse clock when parcels were last sent by it; see heap_look_around() */
     uintptr_t thread;            /* thread pointer of the one whose heap it is; guarded by the heaps' lock */
     granule_index larges;        /* shared heaps: their large blocks */
@@ -59,11 +69,12 @@ struct heap {
     _Atomic bool has_suspects;   /* until the heap ends: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS];  /* any thread; see suspect.c */
     _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
+    struct heap_magazine magazines[CLASS_COUNT - CLASS_MEDIUM];
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
     _Atomic uint64_t inbox __attribute__((aligned(128)));
 };
 
-enum { HEAP_STRIDE = 8192 };
+enum { HEAP_STRIDE = 16384 };
 static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance apart");
 
 /* ---- The fast paths ------------------------------------------------------------------------------------------------------------ */
@@ -83,8 +94,8 @@ static inline uintptr_t heap_self_of(const struct heap *heap) { return (uintptr_
  */
 ALWAYS_INLINE struct heap *heap_mine(void) { return (struct heap *)((uintptr_t)heap_none + heap_self); }
 
-/* Pop a block of `class`, without touching anything but the list. returns: NULL when the slow path must look: the list
- * is empty, or the link leads out of the block's granule (the list's end, a slab of several granules, damage). */
+/* Pop a block of the small `class`, without touching anything but the list. returns: NULL when the slow path must look:
+ * the list is empty, or the link leads out of the block's granule (the list's end, damage). */
 ALWAYS_INLINE void *heap_pop(struct heap *heap, class_id class)
 {
     struct block *const block = heap->list[class.i];

@@ -108,6 +108,53 @@ struct slab *heap_idle_slab(const struct heap *heap, class_id class);
 /* The blocks on the heap's list of `class` go back to their slab. */
 void heap_list_return(struct heap *heap, class_id class);
 
+/* ---- magazine.c: medium blocks that were freed last. thread: inside the heap, which is not shared, if not said otherwise ------- */
+
+extern const uint8_t heap_magazine_room[CLASS_COUNT] __attribute__((visibility("hidden")));
+
+static inline struct heap_magazine *heap_magazine_of(struct heap *heap, class_id medium)
+{
+    return &heap->magazines[medium.i - CLASS_MEDIUM];
+}
+
+/* Keep `block`, which this thread has freed: it is in no list, and counts as used in its slab. returns: false when
+ * there is no room, or the class is not medium. */
+static inline bool heap_keep(struct heap *heap, class_id class, struct block *block)
+{
+    if (class.i < CLASS_MEDIUM)
+        return false;
+    struct heap_magazine *const magazine = heap_magazine_of(heap, class);
+
+    if (magazine->count >= heap_magazine_room[class.i])
+        return false;
+    magazine->blocks[magazine->count] = block;
+    atomic_signal_fence(memory_order_seq_cst); /* a fork in a handler finds a block once, or not at all */
+    magazine->count++;
+    return true;
+}
+
+/* The block of `class` that was kept last; NULL: there is none. */
+static inline struct block *heap_take_kept(struct heap *heap, class_id class)
+{
+    if (class.i < CLASS_MEDIUM || heap_magazine_of(heap, class)->count == 0)
+        return NULL;
+    count_up(&heap->handed[class.i], 1);
+    return heap_magazine_of(heap, class)->blocks[--heap_magazine_of(heap, class)->count];
+}
+
+/* Empty all magazines; and the same if it was not done for a purge delay. */
+void heap_magazines_return(struct heap *heap);
+void heap_magazines_due(struct heap *heap, uint64_t now_ms);
+
+/* Empty all magazines, by the ways of another thread's frees. thread: a visitor. */
+void heap_magazines_send(struct heap *heap);
+
+/* How many blocks of `class` are in its magazine, and how many bytes in all. A guess: nobody keeps the owner out. */
+uint32_t heap_magazine_count(const struct heap *heap, class_id class);
+size_t heap_magazine_bytes(const struct heap *heap);
+
+bool heap_magazine_holds(const struct heap *heap, class_id class, const struct block *block);
+
 /* ---- sparse.c -------------------------------------------------------------------------------------------------------------------- */
 
 /* Release the free pages of slabs that have been sparse for some time. Looks at a part of the table, ten times in a
@@ -121,6 +168,9 @@ void heap_thin_all(struct heap *heap);
 
 /* Who owns `slab`: the id of a heap, 0 for an orphan. */
 uint32_t heap_owner_of(const struct slab *slab);
+
+/* Whether the blocks of `slab` belong to a shared heap. */
+bool heap_is_direct(const struct slab *slab);
 
 /* Blocks that others freed in `slab` and its owner has not taken yet. */
 uint32_t heap_remote_count(const struct slab *slab);
@@ -138,7 +188,8 @@ static inline bool heap_slab_is_mine(const struct slab *slab)
 /* `heap` takes over a fresh slab, which nobody knows yet. */
 void heap_own_fresh(struct heap *heap, struct slab *slab);
 
-/* Free `block` of a slab that is not this thread's. `heap`: whose parcels may take it, or NULL to send it now. */
+/* Send `block`, which is marked as free, home to its slab. `heap`: whose parcels may take it, or NULL to send it now.
+ */
 void heap_send(struct heap *heap, struct slab *slab, struct block *block);
 
 /* Send all parcels. thread: inside `heap`. */

@@ -20,6 +20,8 @@
 
 uint32_t heap_owner_of(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)).owner; }
 
+bool heap_is_direct(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)).direct; }
+
 uint32_t heap_remote_count(const struct slab *slab) { return remote_unpack(load_relaxed(&slab->remote)).count; }
 
 void heap_own_line(const struct heap *heap, struct slab *slab)
@@ -138,8 +140,7 @@ void heap_send_parcels(struct heap *heap)
 
 void heap_send(struct heap *heap, struct slab *slab, struct block *block)
 {
-    slab_mark_free(block);
-    if (heap == NULL || remote_unpack(load_relaxed(&slab->remote)).direct) {
+    if (heap == NULL || heap_is_direct(slab)) {
         publish(&(struct heap_parcel){slab, block, block, 1});
         return;
     }
@@ -219,7 +220,7 @@ __attribute__((no_sanitize("thread"))) static bool is_left_alone(const struct he
     const struct remote remote = remote_unpack(load_acquire(&slab->remote));
 
     return remote.owner == heap->id && remote.count == slab_used_by_any(slab) &&
-           heap->current[slab->line.class] != slab;
+           (heap->current[slab->line.class] != slab || heap->list[slab->line.class] == NULL);
 }
 
 __attribute__((no_sanitize("thread"))) size_t heap_mail_bytes(const struct heap *heap)
@@ -266,7 +267,10 @@ void heap_collect_settled(granule_index settled)
     while (settled.i != 0) {
         struct slab *const slab = slab_at(settled);
         settled = slab->inbox_next;
-        collect(heap_at(heap_owner_of(slab)), slab);
+        struct heap *const heap = heap_at(heap_owner_of(slab));
+        if (heap->current[slab->line.class] == slab)
+            heap->current[slab->line.class] = NULL;
+        collect(heap, slab);
     }
 }
 
@@ -318,8 +322,7 @@ bool heap_claim(struct heap *heap, struct slab *slab)
     heap_own_line(heap, slab);
     if (!before.token && before.count != 0) {
         splice_home(slab, before);
-        slab_wake(slab);
-        slab->needed -= before.count;
+        slab_set_used(slab, slab_used(slab) - before.count);
     }
     return true;
 }

@@ -160,11 +160,18 @@ static void settle_slab(struct heap *heap, struct slab *slab)
 /* `needed` has come to 0. */
 static void react(struct heap *heap, struct slab *slab)
 {
-    if (slab->line.state == SLAB_UNLISTED)
-        return; /* the current one: empty, and about to be used again */
-    if (slab->line.state == SLAB_FULL)
+    const enum slab_state state = slab->line.state;
+
+    if (state != SLAB_FULL && slab->line.slack != 0) { /* of a medium class */
+        slab->needed = 1;
+        slab->line.slack--;
+        return;
+    }
+    if (slab == heap->current[slab->line.class])
+        return; /* empty, and about to be used again */
+    if (state == SLAB_FULL)
         full_remove(&heap->full[slab->line.class], slab);
-    else
+    else if (state == SLAB_PARTIAL)
         queue_remove(&heap->partial[slab->line.class], slab);
     settle_slab(heap, slab);
 }
@@ -180,6 +187,34 @@ void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
     react(heap, slab);
 }
 
+/* Whether `needed` has come to 0. If then a handler freed more blocks of this slab, it has wrapped. */
+static bool is_due(struct slab *slab)
+{
+    if ((int32_t)slab->needed > 0)
+        return false;
+    slab->line.slack = (uint16_t)(slab->line.slack + slab->needed);
+    slab->needed = 0;
+    return true;
+}
+
+/* Keep the block of a medium slab that was freed last. returns: false when it stays free in its slab. */
+static bool keep_freed(struct heap *heap, struct slab *slab)
+{
+    struct block *const block = slab->freed;
+    const class_id class = slab_class(slab);
+
+    if (class.i < CLASS_MEDIUM || heap_magazine_count(heap, class) >= heap_magazine_room[class.i])
+        return false;
+    struct block *const next = slab_next(block);
+
+    if (next != NULL && unlikely(!slab_has_block(slab, (uintptr_t)next)))
+        return false; /* damaged: whoever takes the list will say so */
+    slab->freed = next;
+    atomic_signal_fence(memory_order_seq_cst); /* see heap_keep() */
+    slab->needed = 1;
+    return heap_keep(heap, class, block);
+}
+
 void heap_event(struct slab *slab)
 {
     struct heap *const heap = heap_mine(); /* its own: the slab is this thread's */
@@ -192,7 +227,8 @@ void heap_event(struct slab *slab)
         }
         return;
     }
-    if (heap_owner_of(slab) == heap->id && slab->needed == 0) /* else a visitor ended it while we waited */
+    if (heap_slab_is_mine(slab) && is_due(slab) &&
+        !keep_freed(heap, slab)) /* else a visitor ended it while we waited */
         react(heap, slab);
     heap_leave_own(heap);
 }

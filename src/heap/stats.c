@@ -1,7 +1,7 @@
 /* stats.c: what the floor counts, and how it adds up.
  *
  * Hot paths count nothing. Blocks handed out are counted as lists are filled; what is live follows from the slabs: used
- * blocks, minus those on threads' lists, in parcels, and on their way home. */
+ * blocks, minus those on threads' lists, in magazines, in parcels, and on their way home. */
 #include "heap/own.h"
 
 struct heap_counts heap_counts;
@@ -105,8 +105,9 @@ static void add_heap(struct heap *heap, void *context)
     sums->stats->heaps += is_live;
     sums->stats->remote_frees += load_relaxed(&heap->remote_frees);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
-        const uint64_t waiting = is_live ? list_length(heap, class) : 0;
-        add_class(sums, class.i, load_relaxed(&heap->handed[class.i]) - waiting, -waiting, 0);
+        const uint64_t listed = is_live ? list_length(heap, class) : 0;
+        const uint64_t kept = heap_magazine_count(heap, class);
+        add_class(sums, class.i, load_relaxed(&heap->handed[class.i]) - listed, -(listed + kept), 0);
     }
     add_parcels(heap, sums);
 }

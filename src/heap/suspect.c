@@ -42,7 +42,9 @@ void heap_suspect(struct heap *mine, struct slab *slab, struct block *block, boo
     const size_t bytes = slab->block_bytes;
     bool proved = false;
 
-    if (mine != NULL && heap_owner_of(slab) == mine->id) {
+    if (mine != NULL && heap_magazine_holds(mine, slab_class(slab), block)) {
+        proved = true;
+    } else if (mine != NULL && heap_owner_of(slab) == mine->id) {
         proved = is_free(mine, slab, block) || came_home(mine, slab, block);
     } else if (mine != NULL && !load_relaxed(&mine->is_shared) && heap_adopt_this(mine, slab)) {
         proved = is_free(mine, slab, block);

@@ -224,6 +224,7 @@ void heap_look_around(struct heap *heap)
         heap->sent_ms = (uint32_t)now;
         heap_send_parcels(heap);
     }
+    heap_magazines_due(heap, now);
     heap_thin_due(heap, now);
     if (now - last < PURGE_MS ||
         !atomic_compare_exchange_strong_explicit(&last_purge, &last, now, memory_order_relaxed, memory_order_relaxed))
@@ -248,6 +249,7 @@ static void let_go(struct slab *slab)
 /* Empty `heap`: everything in it goes home or becomes an orphan. thread: inside it. */
 static void dissolve(struct heap *heap)
 {
+    heap_magazines_return(heap);
     heap_send_parcels(heap);
     heap_collect(heap);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++)
@@ -290,6 +292,7 @@ void heap_settle(void)
 
     if (heap == NULL)
         return;
+    heap_magazines_return(heap);
     heap_send_parcels(heap);
     heap_collect(heap);
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {

@@ -11,9 +11,9 @@
  * So the owner pays a load for what hardly ever happens. Its fast paths do not ask at all: a visitor touches nothing
  * that they touch: no list, and no slab of which the program or a list holds a block. (The count of used blocks
  * is the last thing that a fast path writes in a slab. A list that is empty stays so until the next slow path.) What it
- * can do is send the parcels, and end slabs all of whose blocks have come home: other threads' doing, or current and
- * empty. All heaps are visited together, for one wait. Shared heaps are not: whoever uses one next looks into its
- * inbox.
+ * can do is send the parcels and what the magazines hold, and end slabs all of whose blocks have come home: other
+ * threads' doing and its own, or current and empty. All heaps are visited together, for one wait. Shared heaps are not:
+ * whoever uses one next looks into its inbox.
  *
  * docs/design/010. */
 #include "heap/own.h"
@@ -23,7 +23,7 @@ static struct os_lock visit_lock = {.rank = LOCK_VISITS};
 /* What one round of visits does; guarded by visit_lock. */
 struct round {
     bool sleepers_only;
-    size_t idle_bytes;     /* in idle slabs and mail of the sleepers */
+    size_t idle_bytes;     /* in idle slabs, magazines and mail of the sleepers */
     uint32_t heaps;        /* locked */
     granule_index settled; /* slabs taken out of inboxes to end, linked by inbox_next */
     granule_index idle;    /* slabs that were current to end, linked by next */
@@ -32,7 +32,7 @@ struct round {
 /* A guess: without the heap's lock a slab that was idle may be anything by now. */
 __attribute__((no_sanitize("thread"))) static size_t idle_bytes(const struct heap *heap)
 {
-    size_t bytes = 0;
+    size_t bytes = heap_magazine_bytes(heap);
 
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         const struct slab *const slab = heap_idle_slab(heap, class);
@@ -76,11 +76,13 @@ static bool is_ours(const struct heap *heap)
     return heap->is_visited && !load_acquire(&heap->is_busy);
 }
 
-static void send_parcels(struct heap *heap, void *context)
+static void send_what_is_kept(struct heap *heap, void *context)
 {
     (void)context;
-    if (is_ours(heap))
-        heap_send_parcels(heap);
+    if (!is_ours(heap))
+        return;
+    heap_magazines_send(heap);
+    heap_send_parcels(heap);
 }
 
 static void sort_mail(struct heap *heap, void *context)
@@ -129,7 +131,7 @@ static void make_round(struct round round)
     if (round.heaps == 0)
         return;
     if (os_wait_for_stores()) {
-        heap_each(send_parcels, NULL);
+        heap_each(send_what_is_kept, NULL);
         heap_each(sort_mail, &round);
         heap_each(detach_idle_slabs, &round);
     }

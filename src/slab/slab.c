@@ -68,7 +68,7 @@ struct block *slab_carve(struct slab *slab, size_t bytes, uint32_t *count)
     *count = slab_block_number(slab, wanted < room ? wanted : room);
     ASSERT(*count > 0);
     store_relaxed(&slab->carved, carved + *count * slab->block_bytes);
-    slab->needed += *count;
+    slab_set_used(slab, slab_used(slab) + *count);
     return link_blocks(slab, (struct block *)(slab_address(slab) + carved), *count);
 }
 
@@ -116,7 +116,7 @@ struct block *slab_carve_released(struct slab *slab, uint32_t *count)
 
     *count = gap.end - gap.first;
     store_relaxed(&slab->line.released, (uint16_t)pages);
-    slab->needed += *count;
+    slab_set_used(slab, slab_used(slab) + *count);
     return link_blocks(slab, slab_block(slab, gap.first), *count);
 }
 

@@ -5,11 +5,12 @@
  *      |        ^                  ^
  *      +--link--+                  carved: blocks below it have been on a list at least once
  *
- * A block is used (the program's, on a thread's list, or on its way home from another thread) or free (on `freed`).
- * Invariant: slab_used() + length of freed + slab_released_blocks() == carved / block_bytes.
+ * A block is used (the program's, on a thread's list or in its magazine, or on its way home from another thread) or
+ * free (on `freed`). Invariant: slab_used() + length of freed + slab_released_blocks() == carved / block_bytes.
  *
- * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is
- * used beyond that waits in `slack`: so the hot path counts down one number and knows no states.
+ * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty; in a
+ * medium class, the next free. What is used beyond that waits in `slack`: so the hot path counts down one number and
+ * knows no states.
  *
  * In a free block: the link to the next one, and a key word that only a free block has at this address. Both are stored
  * xor a secret. Links of one slab never leave it.
@@ -114,12 +115,15 @@ static inline uint32_t slab_number_of(const struct slab *slab, const struct bloc
 
 static inline uint32_t slab_used(const struct slab *slab) { return slab->needed + slab->line.slack; }
 
-/* Count down to empty from now on. */
-static inline void slab_wake(struct slab *slab)
+/* `used` blocks are used. From now on count down to empty; in a medium class to the next free, so that each is an
+ * event: see heap/magazine.c. */
+static inline void slab_set_used(struct slab *slab, uint32_t used)
 {
-    slab->needed = slab_used(slab);
-    slab->line.slack = 0;
+    slab->needed = used > 0 && slab->line.class >= CLASS_MEDIUM ? 1 : used;
+    slab->line.slack = (uint16_t)(used - slab->needed);
 }
+
+static inline void slab_wake(struct slab *slab) { slab_set_used(slab, slab_used(slab)); }
 
 /* Whether the block at `offset` lies, wholly or in part, in pages that were released. */
 static inline bool slab_is_released(const struct slab *slab, size_t offset)
@@ -147,8 +151,8 @@ static inline uint32_t slab_carved_blocks(const struct slab *slab)
     return slab_block_number(slab, load_relaxed(&slab->carved));
 }
 
-/* slab_used() for a thread that does not own the slab: true of an orphan, never too small, a good guess otherwise.
- * The owner writes both words without atomics, for the sake of its hot path. */
+/* slab_used() for a thread that does not own the slab: true of an orphan, never too small while the owner is outside
+ * its slow paths, a good guess otherwise. The owner writes both words without atomics, for the sake of its hot path. */
 __attribute__((no_sanitize("thread"))) static inline uint32_t slab_used_by_any(const struct slab *slab)
 {
     const uint32_t slack = *(const volatile uint16_t *)&slab->line.slack; /* first: what leaves it goes to needed */
@@ -222,8 +226,7 @@ static inline struct block *slab_take_freed(struct slab *slab, uint32_t *count)
 
     *count = present - slab_used(slab);
     slab->freed = NULL;
-    slab->needed = present;
-    slab->line.slack = 0;
+    slab_set_used(slab, present);
     return first;
 }
 

@@ -63,6 +63,7 @@ TEST(a_parcel_gives_way_to_one_for_another_slab_in_its_place)
     const struct slab *const first = slab_of(blocks[0]);
     for (int i = 0; i <= HEAP_PARCELS; i++) {
         free_as(BOB, blocks[i]);
+        empty_magazines(BOB);
         heap_walk();
     }
     CHECK_EQ(word_of(first).count, 1);
@@ -99,7 +100,7 @@ TEST(a_full_slab_wakes_when_a_block_comes_home)
     CHECK_EQ(slab->line.state, SLAB_FULL);
     (void)get_as(BOB, 16);
     free_as(BOB, blocks[1]);
-    send_parcels(BOB);
+    send_all(BOB);
     CHECK_EQ(slab->line.state, SLAB_FULL);
     heap_collect(heap_of(ANN));
     CHECK_EQ(slab->line.state, SLAB_PARTIAL);
@@ -107,7 +108,7 @@ TEST(a_full_slab_wakes_when_a_block_comes_home)
     for (int i = 0; i < 4; i++)
         if (i != 1)
             free_as(BOB, blocks[i]);
-    send_parcels(BOB);
+    send_all(BOB);
     heap_collect(heap_of(ANN));
     CHECK_EQ(slab->line.kind, GRANULE_FREE); /* the last block home ended it */
     check_held(2);
@@ -140,7 +141,9 @@ TEST(the_slab_that_was_woken_first_is_the_next_to_be_used)
         blocks[i] = get_as(ANN, 65536); /* three slabs of four */
     const struct slab *const slabs[] = {slab_of(blocks[0]), slab_of(blocks[4])};
     free_as(ANN, blocks[5]);
+    empty_magazines(ANN);
     free_as(ANN, blocks[0]);
+    empty_magazines(ANN);
     check_held(10);
     CHECK_EQ(slab_of(get_as(ANN, 65536)), slabs[1]);
     check_held(11);
@@ -246,7 +249,7 @@ TEST(blocks_that_came_home_to_an_orphan_are_handed_out_by_whoever_adopts_it)
     exit_as(ANN);
     for (int i = 0; i < 3; i++)
         free_as(BOB, blocks[i]);
-    send_parcels(BOB);
+    send_all(BOB);
     CHECK_EQ(word_of(slab).count, 3);
     CHECK(!word_of(slab).token);
     for (int i = 0; i < 3; i++)
@@ -265,7 +268,7 @@ static struct slab *exit_with_a_late_parcel(void **blocks, int count, enum actor
     struct heap *const heap = heap_of(ANN);
     heap_collect(heap);
     free_as(BOB, blocks[0]);
-    send_parcels(BOB);
+    send_all(BOB);
     be(ANN);
     heap_slabs_leave(heap, heap_orphan);
     return slab_of(blocks[0]);
@@ -468,8 +471,9 @@ TEST(a_damaged_list_is_reported_and_not_followed)
     struct block *const second = get_as(ANN, 2000);
     (void)get_as(ANN, 2000);
     (void)get_as(ANN, 2000); /* the list is empty: what is freed now comes next */
-    free_as(ANN, second);
     free_as(ANN, first);
+    free_as(ANN, second);
+    empty_magazines(ANN);             /* into the slab: last freed first */
     first->link = 0x4141414141414141; /* what an overflow leaves */
     CHECK_EQ(get_as(ANN, 2000), first);
     CHECK_EQ(reports.count, 1);

@@ -197,7 +197,7 @@ TEST(survivors_beside_released_pages_are_freed_by_anybody)
     look_as(ANN);
     (void)get_as(BOB, 100);
     free_survivors_as(BOB);
-    send_parcels(BOB);
+    send_all(BOB);
     heap_collect(heap_of(ANN));
     check_held(1);
     CHECK_EQ(slabs_with_released_pages(), 0);

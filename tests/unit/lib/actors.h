@@ -73,6 +73,16 @@ static inline struct heap *heap_of(enum actor actor)
 
 static inline void send_parcels(enum actor actor) { heap_send_parcels(heap_of(actor)); }
 
+/* What the actor's magazines hold goes home, or into parcels. */
+static inline void empty_magazines(enum actor actor) { heap_magazines_return(heap_of(actor)); }
+
+/* All that the actor freed goes home. */
+static inline void send_all(enum actor actor)
+{
+    empty_magazines(actor);
+    send_parcels(actor);
+}
+
 static inline void exit_as(enum actor actor)
 {
     be(actor);

@@ -1,11 +1,12 @@
 /* heap_walk.h: a walk over every slab and every heap that believes nothing: the heap floor's invariants as code. Call
  * it while all threads rest.
  *
- *   blocks of a slab   held by the program | freed | on a thread's list | in a parcel | remote     each in one place
+ *   blocks of a slab   held by the program | freed | on a thread's list | in a magazine | in a parcel | remote
+ *                                                                                                each in one place
  *   a slab             current | partial | full of its owner, or an orphan                        each in one place
  *   a token            set exactly when the slab is in one inbox
  *
- * Blocks in the last four places carry the key word and links that stay in their slab. */
+ * All but the first carry the key word; but for those in magazines, links that stay in their slab. */
 #ifndef HEAP_WALK_H
 #define HEAP_WALK_H
 
@@ -209,6 +210,40 @@ static inline void walk_owner(const struct slab *slab, struct remote remote)
     CHECK(walk.place[index] != WALK_NOWHERE);
 }
 
+/* Blocks of `slab` in magazines, whoever's. */
+static inline uint32_t walk_magazines(const struct slab *slab)
+{
+    uint32_t sum = 0;
+
+    if (slab->line.class < CLASS_MEDIUM)
+        return 0;
+    for (uint32_t i = 0; i < walk.heap_count; i++) {
+        const struct heap_magazine *const magazine = &walk.heaps[i]->magazines[slab->line.class - CLASS_MEDIUM];
+        CHECK(magazine->count <= heap_magazine_room[slab->line.class]);
+        for (uint32_t k = 0; k < magazine->count; k++) {
+            const struct block *const block = magazine->blocks[k];
+            if (slab_of_line(page_line(page_offset(block))) != slab)
+                continue;
+            CHECK(slab_has_block(slab, (uintptr_t)block));
+            CHECK_EQ(block->key, slab_key(block));
+            CHECK(!walk.seen[slab_number_of(slab, block)]);
+            walk.seen[slab_number_of(slab, block)] = true;
+            CHECK(!remote_unpack(load_relaxed(&slab->remote)).direct);
+            sum++;
+        }
+    }
+    return sum;
+}
+
+/* Small slabs that are awake count down to empty, medium ones to the next free. */
+static inline void walk_count(const struct slab *slab)
+{
+    if (slab->line.class < CLASS_MEDIUM)
+        CHECK_EQ(slab->line.slack, 0);
+    else
+        CHECK_EQ(slab->needed, slab_used(slab) > 0);
+}
+
 /* Where a slab is listed goes with what it can give. */
 static inline void walk_state(const struct slab *slab, uint32_t freed)
 {
@@ -216,7 +251,7 @@ static inline void walk_state(const struct slab *slab, uint32_t freed)
     case WALK_PARTIAL:
         CHECK(freed > 0 || !slab_is_fully_carved(slab));
         CHECK(slab_used(slab) > 0);
-        CHECK_EQ(slab->line.slack, 0);
+        walk_count(slab);
         break;
     case WALK_FULL:
         CHECK(slab_is_fully_carved(slab));
@@ -224,7 +259,7 @@ static inline void walk_state(const struct slab *slab, uint32_t freed)
         CHECK(freed <= class_table[slab->line.class].capacity / 64); /* heap/slabs.c */
         break;
     default:
-        CHECK_EQ(slab->line.slack, 0);
+        walk_count(slab);
     }
 }
 
@@ -243,7 +278,7 @@ static inline void walk_one_slab(const struct slab *slab)
     CHECK(slab->carved <= slab_bytes(slab));
     const uint32_t freed = walk_chain(slab, slab->freed, UINT32_MAX, &last);
     CHECK_EQ(slab_used(slab) + freed, slab_present_blocks(slab));
-    const uint32_t away = walk_hand(slab) + walk_parcels(slab) + walk_remote(slab, remote);
+    const uint32_t away = walk_hand(slab) + walk_parcels(slab) + walk_magazines(slab) + walk_remote(slab, remote);
     CHECK(away <= slab_used(slab));
     walk_owner(slab, remote);
     walk_state(slab, freed);

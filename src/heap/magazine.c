@@ -1,0 +1,96 @@
+/* magazine.c: medium blocks that were freed last are handed out first.
+ *
+ *   free --> magazine of the freeing thread, of the block's class --> malloc
+ *                  | full; a purge delay old; its thread ends, or sleeps
+ *                  v
+ *            the block's slab, or a parcel to its owner
+ *
+ * A slab holds few medium blocks, so a list of its free ones is soon out, and the next slab's have lain idle for long:
+ * their pages are in no cache of the processor's. What was freed last is. A magazine does not ask whose a block is: one
+ * from another thread's slab is handed out as if it had never been freed.
+ *
+ * Blocks in magazines carry the key word of a free block, and count as used in their slabs. So a visitor can send them
+ * home as another thread's frees are; see visit.c.
+ *
+ * docs/design/018. source of the name and the idea: Bonwick, Adams, "Magazines and Vmem", USENIX 2001. */
+#include "heap/own.h"
+
+/* What a magazine holds at most, but two blocks in any case. */
+#define MAGAZINE_BYTES ((size_t)128 << 10)
+
+#define FIT(bytes) (MAGAZINE_BYTES / (bytes))
+#define ROOM(bytes) (FIT(bytes) < MAGAZINE_ROUNDS ? FIT(bytes) : MAGAZINE_ROUNDS),
+
+const uint8_t heap_magazine_room[CLASS_COUNT] = {CLASS_TABLE(ROOM)};
+
+#undef ROOM
+#undef FIT
+
+static_assert(MAGAZINE_BYTES / CLASS_BYTES_MAX >= 2, "a magazine of one block would only delay");
+
+static struct block *pop(struct heap_magazine *magazine)
+{
+    return magazine->count != 0 ? magazine->blocks[--magazine->count] : NULL;
+}
+
+static struct slab *slab_of(const struct block *block) { return slab_of_line(page_line(page_offset(block))); }
+
+/* Into the slab again if that is the heap's own, else into a parcel. */
+static void put_back(struct heap *heap, struct slab *slab, struct block *block)
+{
+    if (heap_owner_of(slab) != heap->id) {
+        heap_send(heap, slab, block);
+        return;
+    }
+    block->link = slab_link(slab->freed);
+    slab->freed = block;
+    heap_slab_freed(heap, slab, 1);
+}
+
+void heap_magazines_return(struct heap *heap)
+{
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
+        struct block *block;
+        while ((block = pop(heap_magazine_of(heap, class))) != NULL)
+            put_back(heap, slab_of(block), block);
+    }
+}
+
+void heap_magazines_due(struct heap *heap, uint64_t now_ms)
+{
+    if ((uint32_t)now_ms - heap->emptied_ms <= load_relaxed(&page_bounds.purge_delay_ms))
+        return;
+    heap->emptied_ms = (uint32_t)now_ms;
+    heap_magazines_return(heap);
+}
+
+void heap_magazines_send(struct heap *heap)
+{
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
+        struct block *block;
+        while ((block = pop(heap_magazine_of(heap, class))) != NULL)
+            heap_send(NULL, slab_of(block), block);
+    }
+}
+
+__attribute__((no_sanitize("thread"))) uint32_t heap_magazine_count(const struct heap *heap, class_id class)
+{
+    return class.i < CLASS_MEDIUM ? 0 : *(const volatile uint32_t *)&heap->magazines[class.i - CLASS_MEDIUM].count;
+}
+
+size_t heap_magazine_bytes(const struct heap *heap)
+{
+    size_t bytes = 0;
+
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++)
+        bytes += heap_magazine_count(heap, class) * class_bytes(class);
+    return bytes;
+}
+
+bool heap_magazine_holds(const struct heap *heap, class_id class, const struct block *block)
+{
+    for (uint32_t i = heap_magazine_count(heap, class); i-- > 0;)
+        if (heap->magazines[class.i - CLASS_MEDIUM].blocks[i] == block)
+            return true;
+    return false;
+}

@@ -8,6 +8,10 @@
 
 EXPORT size_t ashlar_usable_size(const void *address)
 {
+    const struct slab *const slab = heap_live_slab(address);
+
+    if (likely(slab != NULL))
+        return slab->block_bytes;
     if (address == NULL)
         return 0;
     api_ready();

@@ -43,12 +43,15 @@ NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
     return allocate_slow(bytes, BLOCK_ALIGN, false, in);
 }
 
-EXPORT void *ashlar_malloc(size_t bytes)
+/* As malloc, in the name of `in`. */
+static inline void *malloc_as(size_t bytes, const char *in)
 {
     void *const block = api_malloc_fast(bytes);
 
-    return likely(block != NULL) ? block : api_malloc_slow(bytes, "malloc");
+    return likely(block != NULL) ? block : api_malloc_slow(bytes, in);
 }
+
+EXPORT void *ashlar_malloc(size_t bytes) { return malloc_as(bytes, "malloc"); }
 
 EXPORT void *ashlar_calloc(size_t count, size_t bytes)
 {
@@ -78,8 +81,28 @@ void *api_aligned(size_t alignment, size_t bytes, const char *in)
 
 /* ---- Resizing --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Grow a block of this thread's own, of `usable` bytes. */
+static void *move_to_larger(void *address, size_t usable, size_t bytes, const char *in)
+{
+    void *const moved = malloc_as(bytes, in);
+
+    if (likely(moved != NULL)) {
+        __builtin_memcpy(moved, address, usable);
+        api_free(address, in);
+    }
+    return moved;
+}
+
 static void *resize(void *address, size_t bytes, const char *in)
 {
+    const struct slab *const slab = heap_live_slab(address);
+
+    if (likely(slab != NULL)) { /* what heap_realloc() does, where nothing is in the way */
+        if (bytes <= slab->block_bytes && bytes >= slab->block_bytes / 2)
+            return address;
+        if (bytes > slab->block_bytes && heap_slab_is_mine(slab))
+            return move_to_larger(address, slab->block_bytes, bytes, in);
+    }
     if (address == NULL)
         return ashlar_malloc(bytes);
     if (bytes == 0) {

@@ -154,6 +154,28 @@ ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_
     return HEAP_PUSHED_EVENT;
 }
 
+/* Whether `slab` is the calling thread's. */
+static inline bool heap_slab_is_mine(const struct slab *slab)
+{
+    return (load_relaxed(&slab->line.owner) & ~LINE_ASKS) == heap_self;
+}
+
+/* The slab of the block at `address`, if a look tells that it is live: in the first granule of a slab, not looking
+ * free. NULL: heap_find() must look. */
+ALWAYS_INLINE struct slab *heap_live_slab(const void *address)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (unlikely(!page_holds_block(offset)))
+        return NULL;
+    struct slab *const slab = page_line(offset);
+
+    if (unlikely(line_kind(&slab->line) != GRANULE_SLAB) || unlikely(!slab_has_block(slab, (uintptr_t)address)) ||
+        unlikely(slab_looks_free(address)))
+        return NULL;
+    return slab;
+}
+
 /* What heap_push() found to be due: the slab has blocks again, or nothing but free blocks. */
 void heap_event(struct slab *slab);
 

@@ -179,12 +179,6 @@ uint32_t heap_remote_count(const struct slab *slab);
  * are released: a second free would not find the key word of the first. */
 void heap_own_line(const struct heap *heap, struct slab *slab);
 
-/* Whether `slab` is the calling thread's. */
-static inline bool heap_slab_is_mine(const struct slab *slab)
-{
-    return (load_relaxed(&slab->line.owner) & ~LINE_ASKS) == heap_self;
-}
-
 /* `heap` takes over a fresh slab, which nobody knows yet. */
 void heap_own_fresh(struct heap *heap, struct slab *slab);
 

@@ -101,6 +101,9 @@ void heap_slabs_leave(struct heap *heap, void (*let_go)(struct slab *slab));
 void heap_slab_release(struct slab *slab);
 void heap_slab_release_idle(struct slab *slab);
 
+/* End a slab of `heap` of which nobody has a block, and nobody has used one for a while. thread: also a visitor. */
+void heap_slab_end_idle(struct heap *heap, struct slab *slab);
+
 /* The current slab of `class` if nobody has a block of it and none is on the list, from which a fast path may be taking
  * one; else NULL. thread: also a visitor, see visit.c. */
 struct slab *heap_idle_slab(const struct heap *heap, class_id class);

@@ -267,10 +267,7 @@ void heap_collect_settled(granule_index settled)
     while (settled.i != 0) {
         struct slab *const slab = slab_at(settled);
         settled = slab->inbox_next;
-        struct heap *const heap = heap_at(heap_owner_of(slab));
-        if (heap->current[slab->line.class] == slab)
-            heap->current[slab->line.class] = NULL;
-        collect(heap, slab);
+        heap_slab_end_idle(heap_at(heap_owner_of(slab)), slab); /* its token ends with it */
     }
 }
 

@@ -145,6 +145,24 @@ void heap_slab_release_idle(struct slab *slab)
     page_give_idle(first, slab_end(slab));
 }
 
+/* Take `slab`, which is not current, out of its list. */
+static void leave_list(struct heap *heap, struct slab *slab)
+{
+    if (slab->line.state == SLAB_FULL)
+        full_remove(&heap->full[slab->line.class], slab);
+    else if (slab->line.state == SLAB_PARTIAL)
+        queue_remove(&heap->partial[slab->line.class], slab);
+}
+
+void heap_slab_end_idle(struct heap *heap, struct slab *slab)
+{
+    if (heap->current[slab->line.class] == slab)
+        heap->current[slab->line.class] = NULL;
+    else
+        leave_list(heap, slab);
+    heap_slab_release_idle(slab);
+}
+
 /* Put a slab that is in no list where it belongs, or end it. */
 static void settle_slab(struct heap *heap, struct slab *slab)
 {
@@ -160,19 +178,14 @@ static void settle_slab(struct heap *heap, struct slab *slab)
 /* `needed` has come to 0. */
 static void react(struct heap *heap, struct slab *slab)
 {
-    const enum slab_state state = slab->line.state;
-
-    if (state != SLAB_FULL && slab->line.slack != 0) { /* of a medium class */
+    if (slab->line.state != SLAB_FULL && slab->line.slack != 0) { /* of a medium class */
         slab->needed = 1;
         slab->line.slack--;
         return;
     }
     if (slab == heap->current[slab->line.class])
         return; /* empty, and about to be used again */
-    if (state == SLAB_FULL)
-        full_remove(&heap->full[slab->line.class], slab);
-    else if (state == SLAB_PARTIAL)
-        queue_remove(&heap->partial[slab->line.class], slab);
+    leave_list(heap, slab);
     settle_slab(heap, slab);
 }
 

@@ -73,17 +73,43 @@ void heap_magazines_send(struct heap *heap)
     }
 }
 
+static void send_list(struct heap *heap, class_id class)
+{
+    struct block *block = heap->list[class.i];
+    struct slab *const slab = heap->current[class.i];
+    struct block *last;
+
+    heap->list[class.i] = NULL;
+    if (block == NULL || slab_walk(slab, block, slab_used(slab), &last) <= 0)
+        return; /* none, or damaged: then they stay used; nobody gets them */
+    while (block != NULL) {
+        struct block *const next = slab_next(block);
+        count_up(&heap->handed[class.i], -(uint64_t)1);
+        heap_send(NULL, slab, block);
+        block = next;
+    }
+}
+
+void heap_medium_send(struct heap *heap)
+{
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++)
+        send_list(heap, class);
+    heap_magazines_send(heap);
+}
+
 __attribute__((no_sanitize("thread"))) uint32_t heap_magazine_count(const struct heap *heap, class_id class)
 {
     return class.i < CLASS_MEDIUM ? 0 : *(const volatile uint32_t *)&heap->magazines[class.i - CLASS_MEDIUM].count;
 }
 
-size_t heap_magazine_bytes(const struct heap *heap)
+__attribute__((no_sanitize("thread"))) size_t heap_medium_bytes(const struct heap *heap)
 {
     size_t bytes = 0;
 
-    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++)
-        bytes += heap_magazine_count(heap, class) * class_bytes(class);
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
+        const bool is_listed = *(struct block *const volatile *)&heap->list[class.i] != NULL;
+        bytes += (heap_magazine_count(heap, class) + is_listed) * class_bytes(class);
+    }
     return bytes;
 }
 

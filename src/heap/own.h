@@ -149,12 +149,15 @@ static inline struct block *heap_take_kept(struct heap *heap, class_id class)
 void heap_magazines_return(struct heap *heap);
 void heap_magazines_due(struct heap *heap, uint64_t now_ms);
 
-/* Empty all magazines, by the ways of another thread's frees. thread: a visitor. */
+/* Empty all magazines, by the ways of another thread's frees; and the medium lists, too, which no fast path touches.
+ * thread: a visitor; the first also in a fork child. */
 void heap_magazines_send(struct heap *heap);
+void heap_medium_send(struct heap *heap);
 
-/* How many blocks of `class` are in its magazine, and how many bytes in all. A guess: nobody keeps the owner out. */
+/* How many blocks of `class` are in its magazine; and how many bytes in all magazines and, at least, medium lists. A
+ * guess: nobody keeps the owner out. */
 uint32_t heap_magazine_count(const struct heap *heap, class_id class);
-size_t heap_magazine_bytes(const struct heap *heap);
+size_t heap_medium_bytes(const struct heap *heap);
 
 bool heap_magazine_holds(const struct heap *heap, class_id class, const struct block *block);
 

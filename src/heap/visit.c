@@ -32,7 +32,7 @@ struct round {
 /* A guess: without the heap's lock a slab that was idle may be anything by now. */
 __attribute__((no_sanitize("thread"))) static size_t idle_bytes(const struct heap *heap)
 {
-    size_t bytes = heap_magazine_bytes(heap);
+    size_t bytes = heap_medium_bytes(heap);
 
     for (class_id class = {0}; class.i < CLASS_COUNT; class.i++) {
         const struct slab *const slab = heap_idle_slab(heap, class);
@@ -81,7 +81,7 @@ static void send_what_is_kept(struct heap *heap, void *context)
     (void)context;
     if (!is_ours(heap))
         return;
-    heap_magazines_send(heap);
+    heap_medium_send(heap);
     heap_send_parcels(heap);
 }
 

@@ -15,6 +15,15 @@ static void get_blocks(enum actor actor, int count)
 
 static uint32_t kept_by(enum actor actor) { return heap_magazine_count(heap_of(actor), class_of(BYTES)); }
 
+static uint32_t kept_in_all(enum actor actor)
+{
+    uint32_t count = 0;
+
+    for (class_id class = {0}; class.i < CLASS_COUNT; class.i++)
+        count += heap_magazine_count(heap_of(actor), class);
+    return count;
+}
+
 static uint32_t room(void) { return heap_magazine_room[class_of(BYTES).i]; }
 
 static void check_double_free(int count)
@@ -83,7 +92,7 @@ TEST(small_blocks_are_not_kept)
         blocks[i] = get_as(ANN, CLASS_SMALL_MAX);
     for (int i = 0; i < BLOCKS; i++)
         free_as(ANN, blocks[i]);
-    CHECK_EQ(heap_magazine_bytes(heap_of(ANN)), 0);
+    CHECK_EQ(kept_in_all(ANN), 0);
     check_held(0);
 }
 
@@ -111,7 +120,7 @@ TEST(what_nobody_wants_for_a_purge_delay_goes_home)
     heap_magazines_due(heap, 11 * delay);
     CHECK_EQ(kept_by(ANN), room());
     heap_magazines_due(heap, 11 * delay + 1);
-    CHECK_EQ(heap_magazine_bytes(heap), 0);
+    CHECK_EQ(kept_in_all(ANN), 0);
     check_held(0);
     CHECK_EQ(live_granules(), 1); /* the current slab */
 }
@@ -215,7 +224,7 @@ TEST(blocks_of_shared_heaps_are_never_kept)
     struct heap *const shared = heap_shared_new();
     void *const block = walk_get_from(shared, BYTES);
     free_as(BOB, block);
-    CHECK_EQ(heap_magazine_bytes(heap_of(BOB)), 0);
+    CHECK_EQ(kept_in_all(BOB), 0);
     check_held(1);
     heap_shared_destroy(shared);
     check_held(1);
@@ -243,19 +252,52 @@ TEST(a_visitor_sends_home_what_a_sleeper_keeps)
     check_held(BLOCKS + 2);
 }
 
-TEST(a_visitor_leaves_a_current_slab_alone_whose_blocks_are_listed)
+TEST(a_visitor_sends_home_what_a_sleeper_has_listed_of_medium_blocks)
 {
+    struct heap_stats stats;
+
     begin();
     void *const block = get_as(ANN, 1100); /* carved with others, which are on the list */
+    CHECK(heap_of(ANN)->list[class_of(1100).i] != NULL);
     (void)get_as(CAT, 16);
     free_as(ANN, block);
     be(CAT);
     heap_visit_all();
     check_held(1);
-    CHECK_EQ(heap_magazine_bytes(heap_of(ANN)), 0);
+    CHECK_EQ(live_granules(), 1);
+    heap_stats_read(&stats, NULL);
+    CHECK_EQ(stats.handed, 2);
+    CHECK_EQ(stats.live, 1);
+    (void)get_as(ANN, 1100);
+    check_held(2);
+}
+
+TEST(a_visitor_leaves_small_lists_alone)
+{
+    begin();
+    void *const block = get_as(ANN, 1000);
+    (void)get_as(CAT, 16);
+    free_as(ANN, block);
+    be(CAT);
+    heap_visit_all();
+    check_held(1);
+    CHECK_EQ(live_granules(), 2);
+    CHECK_EQ(slab_of(get_as(ANN, 1000)), slab_of(block));
+    check_held(2);
+}
+
+TEST(a_visitor_leaves_a_damaged_list_where_it_is)
+{
+    begin();
+    void *const block = get_as(ANN, 1100);
+    struct block *const next = heap_of(ANN)->list[class_of(1100).i];
+    (void)get_as(CAT, 16);
+    free_as(ANN, block);
+    next->link = 0x4141414141414141;
+    be(CAT);
+    heap_visit_all();
     CHECK_EQ(live_granules(), 2);
     CHECK_EQ(slab_of(get_as(ANN, 1100)), slab_of(block));
-    check_held(2);
 }
 
 /* `is_busy`: Ann was inside a slow path. */

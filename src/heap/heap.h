@@ -69,9 +69,10 @@ struct heap {
     _Atomic bool has_suspects;   /* until the heap ends: one is rare enough */
     _Atomic(struct block *) suspects[HEAP_SUSPECTS];  /* any thread; see suspect.c */
     _Atomic(const char *) suspects_in[HEAP_SUSPECTS]; /* where they were freed */
-    struct heap_magazine magazines[CLASS_COUNT - CLASS_MEDIUM];
     /* Any thread: slabs that got blocks back. On lines of its own, away from what the owner writes. */
     _Atomic uint64_t inbox __attribute__((aligned(128)));
+    /* Last: a thread without medium blocks never touches their pages. */
+    struct heap_magazine magazines[CLASS_COUNT - CLASS_MEDIUM] __attribute__((aligned(128)));
 };
 
 enum { HEAP_STRIDE = 16384 };

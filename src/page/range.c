@@ -36,7 +36,7 @@ static const struct {
 } places[] = {
     {&page_heap_range, 32 * TERA, 23, HEAP_RANGE_MAX},
     {&page_table_range, 73 * TERA, 21, (HEAP_RANGE_MAX >> GRANULE_SHIFT) << LINE_SHIFT},
-    {&page_heaps_range, 22 * TERA, 21, (size_t)8 << 30},
+    {&page_heaps_range, 22 * TERA, 21, (size_t)16 << 30},
     {&page_huges_range, 82 * TERA, 19, (size_t)4 << 30},
 };
 

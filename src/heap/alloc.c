@@ -90,10 +90,8 @@ static struct block *idle_blocks(struct heap *heap, class_id class)
         return heap->list[class.i];
     struct block *const kept = heap_take_kept(heap, class);
 
-    if (kept != NULL) {
-        kept->link = slab_link(NULL);
+    if (kept != NULL)
         return kept;
-    }
     struct block *const freed = take_freed(heap, class);
 
     if (freed != NULL || heap->partial[class.i].oldest.i == 0 || may_carve(heap, class) || !advance(heap, class))
@@ -167,7 +165,10 @@ static NOINLINE void *take_listed(struct heap *heap, class_id class, size_t alig
         if (unlikely(ready.first == NULL))
             return NULL;
     }
-    heap->list[ready.class.i] = next_checked(heap->current[ready.class.i], ready.first, in);
+    const struct slab *const slab =
+        slab_of_line(page_line(page_offset(ready.first))); /* a kept block's is not current */
+
+    heap->list[ready.class.i] = next_checked(slab, ready.first, in);
     slab_mark_used(ready.first);
     return ready.first;
 }
@@ -179,6 +180,7 @@ static inline void *take(struct heap *heap, class_id class, size_t alignment, co
 
     if (kept == NULL)
         return take_listed(heap, class, alignment, in);
+    heap_check_kept(kept, in);
     slab_mark_used(kept);
     heap_tick(heap);
     return kept;

@@ -38,6 +38,7 @@ static struct slab *slab_of(const struct block *block) { return slab_of_line(pag
 /* Into the slab again if that is the heap's own, else into a parcel. */
 static void put_back(struct heap *heap, struct slab *slab, struct block *block)
 {
+    heap_check_kept(block, "free");
     if (heap_owner_of(slab) != heap->id) {
         heap_send(heap, slab, block);
         return;

@@ -111,6 +111,9 @@ struct slab *heap_idle_slab(const struct heap *heap, class_id class);
 /* The blocks on the heap's list of `class` go back to their slab. */
 void heap_list_return(struct heap *heap, class_id class);
 
+/* Report misuse; see hook.h. */
+void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t block, size_t bytes, const char *in);
+
 /* ---- magazine.c: medium blocks that were freed last. thread: inside the heap, which is not shared, if not said otherwise ------- */
 
 extern const uint8_t heap_magazine_room[CLASS_COUNT] __attribute__((visibility("hidden")));
@@ -130,6 +133,7 @@ static inline bool heap_keep(struct heap *heap, class_id class, struct block *bl
 
     if (magazine->count >= heap_magazine_room[class.i])
         return false;
+    block->link = slab_link(NULL); /* so that damage is seen */
     magazine->blocks[magazine->count] = block;
     atomic_signal_fence(memory_order_seq_cst); /* a fork in a handler finds a block once, or not at all */
     magazine->count++;
@@ -143,6 +147,13 @@ static inline struct block *heap_take_kept(struct heap *heap, class_id class)
         return NULL;
     count_up(&heap->handed[class.i], 1);
     return heap_magazine_of(heap, class)->blocks[--heap_magazine_of(heap, class)->count];
+}
+
+/* Report when somebody has written into `block`, which was kept. */
+static inline void heap_check_kept(const struct block *block, const char *in)
+{
+    if (unlikely(slab_next(block) != NULL))
+        heap_report(MISUSE_DAMAGED_LIST, block, (uintptr_t)block, heap_small_bytes(block), in);
 }
 
 /* Empty all magazines; and the same if it was not done for a purge delay. */
@@ -313,8 +324,5 @@ extern struct heap_counts heap_counts __attribute__((visibility("hidden")));
 
 void heap_count_active(size_t bytes);
 void heap_uncount_active(size_t bytes);
-
-/* Report misuse; see hook.h. */
-void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t block, size_t bytes, const char *in);
 
 #endif

@@ -371,6 +371,24 @@ TEST(a_link_that_was_damaged_is_not_followed_when_a_block_is_kept)
     CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
 }
 
+TEST(damage_to_a_kept_block_is_reported_by_whoever_takes_it)
+{
+    begin();
+    get_blocks(ANN, 24);
+    for (int i = 0; i < 3; i++)
+        free_as(ANN, blocks[i]);
+    for (int i = 0; i < 3; i++)
+        ((struct block *)blocks[i])->link ^= 1;
+    CHECK_EQ(get_as(ANN, BYTES), blocks[2]);
+    CHECK_EQ(reports.count, 1);
+    CHECK_EQ(get_as(ANN, 4500), blocks[1]); /* borrowed */
+    CHECK_EQ(reports.count, 2);
+    empty_magazines(ANN);
+    CHECK_EQ(reports.count, 3);
+    CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
+    check_held(23);
+}
+
 TEST(a_handler_may_free_between_a_count_and_its_event)
 {
     struct slab *slab = NULL, *none = NULL;

@@ -26,10 +26,11 @@ static inline void *take_block(class_id class, size_t alignment, const char *in)
 {
     void *block = NULL;
 
-    if (class.i < CLASS_MEDIUM) /* else a magazine comes first */
+    if (class.i < CLASS_MEDIUM) { /* else a magazine comes first */
         block = heap_pop(heap_mine(), class);
-    if (block == NULL && class.i < CLASS_MEDIUM)
-        block = heap_pop_last(heap_mine(), class);
+        if (block == NULL)
+            block = heap_pop_last(heap_mine(), class);
+    }
     return block != NULL ? block : heap_take(class, alignment, in);
 }
 

@@ -127,8 +127,10 @@ struct heap_block heap_find(const void *address, const char *in)
 static void free_own(struct heap *heap, struct slab *slab, struct block *block)
 {
     slab_mark_free(block);
-    if (heap_keep(heap, slab_class(slab), block))
+    if (heap_may_keep(heap, slab_class(slab))) {
+        heap_keep(heap, slab_class(slab), block);
         return;
+    }
     block->link = slab_link(slab->freed);
     slab->freed = block;
     heap_slab_freed(heap, slab, 1);
@@ -139,7 +141,9 @@ static void free_remote(struct heap *heap, struct slab *slab, struct block *bloc
     struct heap *const own = heap != NULL && !load_relaxed(&heap->is_shared) ? heap : NULL;
 
     slab_mark_free(block);
-    if (own == NULL || heap_is_direct(slab) || !heap_keep(own, slab_class(slab), block))
+    if (own != NULL && heap_may_keep(own, slab_class(slab)) && !heap_is_direct(slab))
+        heap_keep(own, slab_class(slab), block);
+    else
         heap_send(own, slab, block);
     if (own != NULL) {
         count_up(&own->remote_frees, 1);

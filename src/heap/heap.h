@@ -43,9 +43,8 @@ struct heap {
     struct slab *current[CLASS_COUNT];
     struct heap_queue partial[CLASS_COUNT]; /* slabs with free blocks, oldest first; not the current one */
     granule_index full[CLASS_COUNT];        /* slabs that sleep until something is freed in them */
-    _Atomic uint64_t
-        handed[CLASS_COUNT]; /* blocks put on list[], minus those taken back from it unused; and out of magazines */
-    _Atomic uint64_t remote_frees; /* blocks of other heaps that this thread freed */
+    _Atomic uint64_t handed[CLASS_COUNT];   /* blocks put on list[] and not taken back unused, or out of a magazine */
+    _Atomic uint64_t remote_frees;          /* blocks of other heaps that this thread freed */
     struct heap_parcel parcels[HEAP_PARCELS];
     _Atomic size_t parcel_bytes; /* in all parcels; visitors look */
     uint32_t id;                 /* position in the range of heaps, from 1 */

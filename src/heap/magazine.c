@@ -12,10 +12,12 @@
  * Blocks in magazines carry the key word of a free block, and count as used in their slabs. So a visitor can send them
  * home as another thread's frees are; see visit.c.
  *
+ * Threads: the owner, inside its heap; a visitor; who forks, in the child.
+ *
  * docs/design/018. source of the name and the idea: Bonwick, Adams, "Magazines and Vmem", USENIX 2001. */
 #include "heap/own.h"
 
-/* What a magazine holds at most, but two blocks in any case. */
+/* What a magazine holds at most. */
 #define MAGAZINE_BYTES ((size_t)128 << 10)
 
 #define FIT(bytes) (MAGAZINE_BYTES / (bytes))
@@ -74,15 +76,16 @@ void heap_magazines_send(struct heap *heap)
     }
 }
 
+/* A damaged list stays where it is: whoever takes from it will say so. */
 static void send_list(struct heap *heap, class_id class)
 {
     struct block *block = heap->list[class.i];
     struct slab *const slab = heap->current[class.i];
     struct block *last;
 
-    heap->list[class.i] = NULL;
     if (block == NULL || slab_walk(slab, block, slab_used(slab), &last) <= 0)
-        return; /* none, or damaged: then they stay used; nobody gets them */
+        return;
+    heap->list[class.i] = NULL;
     while (block != NULL) {
         struct block *const next = slab_next(block);
         count_up(&heap->handed[class.i], -(uint64_t)1);

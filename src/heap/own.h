@@ -116,6 +116,7 @@ void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t bloc
 
 /* ---- magazine.c: medium blocks that were freed last. thread: inside the heap, which is not shared, if not said otherwise ------- */
 
+/* Blocks that a magazine of each class may hold; of small classes there are none. */
 extern const uint8_t heap_magazine_room[CLASS_COUNT] __attribute__((visibility("hidden")));
 
 static inline struct heap_magazine *heap_magazine_of(struct heap *heap, class_id medium)
@@ -123,21 +124,21 @@ static inline struct heap_magazine *heap_magazine_of(struct heap *heap, class_id
     return &heap->magazines[medium.i - CLASS_MEDIUM];
 }
 
-/* Keep `block`, which this thread has freed: it is in no list, and counts as used in its slab. returns: false when
- * there is no room, or the class is not medium. */
-static inline bool heap_keep(struct heap *heap, class_id class, struct block *block)
+/* Whether the magazine of `class` can take one more block. None of a class that is not medium can. */
+static inline bool heap_may_keep(struct heap *heap, class_id class)
 {
-    if (class.i < CLASS_MEDIUM)
-        return false;
+    return class.i >= CLASS_MEDIUM && heap_magazine_of(heap, class)->count < heap_magazine_room[class.i];
+}
+
+/* Keep `block`, which is marked as free and in no list; it counts as used in its slab. heap_may_keep() has said so. */
+static inline void heap_keep(struct heap *heap, class_id class, struct block *block)
+{
     struct heap_magazine *const magazine = heap_magazine_of(heap, class);
 
-    if (magazine->count >= heap_magazine_room[class.i])
-        return false;
     block->link = slab_link(NULL); /* so that damage is seen */
     magazine->blocks[magazine->count] = block;
-    atomic_signal_fence(memory_order_seq_cst); /* a fork in a handler finds a block once, or not at all */
+    atomic_signal_fence(memory_order_seq_cst); /* a child that another thread forks finds a block once, or not at all */
     magazine->count++;
-    return true;
 }
 
 /* The block of `class` that was kept last; NULL: there is none. */
@@ -152,7 +153,7 @@ static inline struct block *heap_take_kept(struct heap *heap, class_id class)
 /* Report when somebody has written into `block`, which was kept. */
 static inline void heap_check_kept(const struct block *block, const char *in)
 {
-    if (unlikely(slab_next(block) != NULL))
+    if (ASHLAR_CHECKS && unlikely(slab_next(block) != NULL))
         heap_report(MISUSE_DAMAGED_LIST, block, (uintptr_t)block, heap_small_bytes(block), in);
 }
 
@@ -170,6 +171,7 @@ void heap_medium_send(struct heap *heap);
 uint32_t heap_magazine_count(const struct heap *heap, class_id class);
 size_t heap_medium_bytes(const struct heap *heap);
 
+/* Whether `block` is in the magazine of `class`. */
 bool heap_magazine_holds(const struct heap *heap, class_id class, const struct block *block);
 
 /* ---- sparse.c -------------------------------------------------------------------------------------------------------------------- */

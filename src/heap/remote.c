@@ -219,7 +219,7 @@ __attribute__((no_sanitize("thread"))) static bool is_left_alone(const struct he
      * this one: equal once is equal for good. */
     const struct remote remote = remote_unpack(load_acquire(&slab->remote));
 
-    return remote.owner == heap->id && remote.count == slab_used_by_any(slab) &&
+    return remote.owner == heap->id && remote.count != 0 && remote.count == slab_used_by_any(slab) &&
            (heap->current[slab->line.class] != slab || heap->list[slab->line.class] == NULL);
 }
 

@@ -200,32 +200,27 @@ void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
     react(heap, slab);
 }
 
-/* Whether `needed` has come to 0. If then a handler freed more blocks of this slab, it has wrapped. */
-static bool is_due(struct slab *slab)
-{
-    if ((int32_t)slab->needed > 0)
-        return false;
-    slab->line.slack = (uint16_t)(slab->line.slack + slab->needed);
-    slab->needed = 0;
-    return true;
-}
+/* Whether `needed` has come to 0. It has wrapped if a handler freed more blocks of this slab since. */
+static bool is_due(const struct slab *slab) { return (int32_t)slab->needed <= 0; }
 
 /* Keep the block of a medium slab that was freed last. returns: false when it stays free in its slab. */
 static bool keep_freed(struct heap *heap, struct slab *slab)
 {
     struct block *const block = slab->freed;
-    const class_id class = slab_class(slab);
 
-    if (class.i < CLASS_MEDIUM || heap_magazine_count(heap, class) >= heap_magazine_room[class.i])
+    if (!heap_may_keep(heap, slab_class(slab)))
         return false;
     struct block *const next = slab_next(block);
 
+    if (next != NULL && slab->line.state == SLAB_FULL)
+        return false; /* a handler could not wake it */
     if (next != NULL && unlikely(!slab_has_block(slab, (uintptr_t)next)))
         return false; /* damaged: whoever takes the list will say so */
     slab->freed = next;
     atomic_signal_fence(memory_order_seq_cst); /* see heap_keep() */
     slab->needed = 1;
-    return heap_keep(heap, class, block);
+    heap_keep(heap, slab_class(slab), block);
+    return true;
 }
 
 void heap_event(struct slab *slab)
@@ -240,9 +235,12 @@ void heap_event(struct slab *slab)
         }
         return;
     }
-    if (heap_slab_is_mine(slab) && is_due(slab) &&
-        !keep_freed(heap, slab)) /* else a visitor ended it while we waited */
-        react(heap, slab);
+    if (heap_slab_is_mine(slab) && is_due(slab)) { /* else a visitor ended it while we waited */
+        slab->line.slack = (uint16_t)(slab->line.slack + slab->needed);
+        slab->needed = 0;
+        if (!keep_freed(heap, slab))
+            react(heap, slab);
+    }
     heap_leave_own(heap);
 }
 

@@ -9,11 +9,11 @@
  *   is_busy = false                           drop the lock
  *
  * So the owner pays a load for what hardly ever happens. Its fast paths do not ask at all: a visitor touches nothing
- * that they touch: no list, and no slab of which the program or a list holds a block. (The count of used blocks
- * is the last thing that a fast path writes in a slab. A list that is empty stays so until the next slow path.) What it
- * can do is send the parcels and what the magazines hold, and end slabs all of whose blocks have come home: other
- * threads' doing and its own, or current and empty. All heaps are visited together, for one wait. Shared heaps are not:
- * whoever uses one next looks into its inbox.
+ * that they touch: no list of small blocks, and no slab of which the program or such a list holds a block. (The count
+ * of used blocks is the last thing that a fast path writes in a slab. A list that is empty stays so until the next slow
+ * path.) What it can do is send the parcels and what magazines and medium lists hold, and end slabs all of whose blocks
+ * have come home: other threads' doing and its own, or current and empty. All heaps are visited together, for one wait.
+ * Shared heaps are not: whoever uses one next looks into its inbox.
  *
  * docs/design/010. */
 #include "heap/own.h"

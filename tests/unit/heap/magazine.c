@@ -297,7 +297,10 @@ TEST(a_visitor_leaves_a_damaged_list_where_it_is)
     be(CAT);
     heap_visit_all();
     CHECK_EQ(live_granules(), 2);
-    CHECK_EQ(slab_of(get_as(ANN, 1100)), slab_of(block));
+    CHECK_EQ(reports.count, 0);
+    CHECK_EQ(get_as(ANN, 1100), next);
+    CHECK_EQ(reports.count, 1);
+    CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
 }
 
 /* `is_busy`: Ann was inside a slow path. */
@@ -407,4 +410,32 @@ TEST(a_handler_may_free_between_a_count_and_its_event)
     }
     heap_settle();
     CHECK_EQ(live_granules(), 0);
+}
+
+TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
+{
+    begin();
+    get_blocks(ANN, 13); /* a slab of twelve, full, and another */
+    struct slab *const slab = slab_of(blocks[0]);
+    CHECK_EQ(slab->line.state, SLAB_FULL);
+    heap_of(ANN)->is_busy = true; /* here the signal comes */
+    walk_put_back(blocks[0]);
+    heap_of(ANN)->is_busy = false; /* and goes */
+    free_as(ANN, blocks[1]);
+    CHECK_EQ(slab->line.state, SLAB_PARTIAL);
+    check_held(11);
+}
+
+TEST(a_full_slab_in_which_a_handler_freed_before_the_event_wakes)
+{
+    struct slab *slab = NULL, *none = NULL;
+
+    begin();
+    get_blocks(ANN, 13);
+    be(ANN);
+    CHECK_EQ(heap_push(blocks[0], &slab), HEAP_PUSHED_EVENT);
+    CHECK_EQ(heap_push(blocks[1], &none), HEAP_PUSHED);
+    heap_event(slab);
+    CHECK_EQ(slab->line.state, SLAB_PARTIAL);
+    check_held(11);
 }

@@ -21,7 +21,7 @@
 #define MAGAZINE_BYTES ((size_t)128 << 10)
 
 #define FIT(bytes) (MAGAZINE_BYTES / (bytes))
-#define ROOM(bytes) (FIT(bytes) < MAGAZINE_ROUNDS ? FIT(bytes) : MAGAZINE_ROUNDS),
+#define ROOM(bytes) (uint8_t)(FIT(bytes) < MAGAZINE_ROUNDS ? FIT(bytes) : MAGAZINE_ROUNDS),
 
 const uint8_t heap_magazine_room[CLASS_COUNT] = {CLASS_TABLE(ROOM)};
 

@@ -96,6 +96,8 @@ static void *move_to_larger(void *address, size_t usable, size_t bytes, const ch
 
 static void *resize(void *address, size_t bytes, const char *in)
 {
+    if (address == NULL)
+        return ashlar_malloc(bytes);
     const struct slab *const slab = heap_live_slab(address);
 
     if (likely(slab != NULL)) { /* what heap_realloc() does, where nothing is in the way */
@@ -104,8 +106,6 @@ static void *resize(void *address, size_t bytes, const char *in)
         if (bytes > slab->block_bytes && heap_slab_is_mine(slab))
             return move_to_larger(address, slab->block_bytes, bytes, in);
     }
-    if (address == NULL)
-        return ashlar_malloc(bytes);
     if (bytes == 0) {
         api_free(address, in);
         return NULL;

@@ -81,7 +81,8 @@ static_assert(sizeof(struct heap) <= HEAP_STRIDE, "heaps lie a fixed distance ap
 
 /* Heaps whose lists are empty: what a thread has before its first slow path, after its end, and after a report. */
 enum heap_without_blocks { NO_HEAP, EXITED_HEAP, RESERVE_HEAP, HEAPS_WITHOUT_BLOCKS };
-extern const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][CLASS_COUNT]
+enum { HEAP_NONE_LISTS = (CLASS_COUNT + 15) / 16 * 16 }; /* each row is aligned as a struct heap is */
+extern const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][HEAP_NONE_LISTS]
     __attribute__((visibility("hidden"), aligned(128)));
 
 /* The calling thread's heap, as its distance from heap_none. So zero is right from the very first moment, when an

@@ -12,7 +12,7 @@
 #include "heap/own.h"
 
 /* Constant: the fast path only reads their lists. */
-const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][CLASS_COUNT];
+const struct block *const heap_none[HEAPS_WITHOUT_BLOCKS][HEAP_NONE_LISTS];
 
 __thread uintptr_t heap_self __attribute__((visibility("hidden"), tls_model("initial-exec")));
 

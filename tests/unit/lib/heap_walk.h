@@ -272,8 +272,9 @@ static inline void walk_one_slab(const struct slab *slab)
     memset(walk.seen, 0, sizeof walk.seen);
     CHECK_EQ(slab->block_bytes, info->bytes);
     CHECK_EQ(slab->reciprocal, info->reciprocal);
-    CHECK(load_relaxed(&slab->line.released) == 0 || info->granules == 1);
-    CHECK((size_t)load_relaxed(&slab->line.released) < (size_t)1 << slab->carved / page_ground.page_bytes);
+    CHECK(load_relaxed(&slab->line.released) == 0 ||
+          (info->granules == 1 &&
+           (size_t)load_relaxed(&slab->line.released) < (size_t)1 << slab->carved / page_ground.page_bytes));
     CHECK_EQ(slab->carved % slab->block_bytes, 0);
     CHECK(slab->carved <= slab_bytes(slab));
     const uint32_t freed = walk_chain(slab, slab->freed, UINT32_MAX, &last);

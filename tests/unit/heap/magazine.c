@@ -432,12 +432,14 @@ TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
 
 TEST(a_full_slab_in_which_a_handler_freed_before_the_event_wakes)
 {
-    struct slab *slab = NULL, *none = NULL;
+    struct slab *due = NULL, *none = NULL;
 
     begin();
     get_blocks(ANN, 13);
+    struct slab *const slab = slab_of(blocks[0]);
     be(ANN);
-    CHECK_EQ(heap_push(blocks[0], &slab), HEAP_PUSHED_EVENT);
+    CHECK_EQ(heap_push(blocks[0], &due), HEAP_PUSHED_EVENT);
+    CHECK_EQ(due, slab);
     CHECK_EQ(heap_push(blocks[1], &none), HEAP_PUSHED);
     heap_event(slab);
     CHECK_EQ(slab->line.state, SLAB_PARTIAL);

@@ -92,7 +92,7 @@ def sqlite3_command(directory):
 
 
 def python3_command(directory):
-    return ["/usr/bin/python3", str(ROOT / "bench" / "objects.py")]
+    return ["/usr/bin/python3", str(ROOT / "bench" / "scripts" / "objects.py")]
 
 
 _WORK = {"sqlite3 in memory": sqlite3_command, "python3 objects": python3_command}

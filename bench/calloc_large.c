@@ -2,47 +2,68 @@
  *
  * 16 blocks are live; each operation replaces the oldest. Fresh pages from the kernel are zero already: an allocator
  * that knows it need not clear (and so touch) them. One that reuses a written block must clear it, or give it back
- * first. Every eighth page is checked to be zero at both ends and then written; so is the very last byte.
+ * first. Every eighth page is checked to be zero at both ends and then marked there; so is the very last byte. Before a
+ * block is freed its marks, which no other live block has, are checked.
  *
  * calloc_large [SCALE] */
 #include "work.h"
 
 enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 5500 };
 
-static void check_zero(const unsigned char *block, size_t bytes, size_t at)
+struct block {
+    unsigned char *content;
+    size_t bytes;
+    unsigned char mark;
+};
+
+static void change(unsigned char *byte, unsigned char from, unsigned char to)
 {
-    if (block[at] != 0)
-        fail("calloc block of %zu bytes holds %02x at %zu", bytes, block[at], at);
+    if (*byte != from)
+        fail("calloc block holds %02x at %p, not %02x", *byte, (void *)byte, from);
+    *byte = to;
 }
 
-static void use_block(unsigned char *block, size_t bytes)
+/* Every byte that is used holds `from`, and then `to`. */
+static void use_block(const struct block *block, unsigned char from, unsigned char to)
 {
-    for (size_t at = 0; at + PAGE_STEP < bytes; at += USE_EVERY) {
-        check_zero(block, bytes, at);
-        check_zero(block, bytes, at + PAGE_STEP - 1);
-        block[at] = block[at + PAGE_STEP - 1] = 0xa5;
+    for (size_t at = 0; at + PAGE_STEP < block->bytes; at += USE_EVERY) {
+        change(&block->content[at], from, to);
+        change(&block->content[at + PAGE_STEP - 1], from, to);
     }
-    check_zero(block, bytes, bytes - 1);
-    block[bytes - 1] = 0xa5;
+    change(&block->content[block->bytes - 1], from, to);
+}
+
+static void block_free(const struct block *block)
+{
+    if (block->content != NULL)
+        use_block(block, block->mark, block->mark);
+    free(block->content);
+}
+
+/* `number` tells it from the others that live. */
+static struct block block_new(size_t bytes, size_t number)
+{
+    const struct block block = {calloc(bytes / 16, 16), bytes / 16 * 16, (unsigned char)(1 + number % 255)};
+    if (block.content == NULL)
+        fail("calloc(%zu, 16) gave no memory", bytes / 16);
+    use_block(&block, 0, block.mark);
+    return block;
 }
 
 int main(int count, char **values)
 {
-    static unsigned char *blocks[LIVE];
+    static struct block blocks[LIVE];
     const size_t operations = scaled(count, values, USUAL_OPERATIONS);
     struct random_stream stream = random_from(0);
     uint64_t checksum = 0;
     for (size_t i = 0; i < operations; i++) {
         const size_t bytes = random_inverse_square(&stream, SIZE_LOW, SIZE_HIGH);
-        free(blocks[i % LIVE]);
-        blocks[i % LIVE] = calloc(bytes / 16, 16);
-        if (blocks[i % LIVE] == NULL)
-            fail("calloc(%zu, 16) gave no memory", bytes / 16);
-        use_block(blocks[i % LIVE], bytes / 16 * 16);
+        block_free(&blocks[i % LIVE]);
+        blocks[i % LIVE] = block_new(bytes, i);
         checksum = mix(checksum, bytes);
     }
     for (size_t i = 0; i < LIVE; i++)
-        free(blocks[i]);
+        block_free(&blocks[i]);
     print_result("calloc_large", operations, checksum);
     return finish();
 }

@@ -183,6 +183,7 @@ class Results:
         lines += ["", *(f"- {contestant['name']}: {contestant['path'] or 'no preload'} "
                         f"({contestant['package'] or 'no package'}){_settings_text(contestant['environment'])}"
                         for contestant in self.raw["contestants"])]
+        lines += ["", *(f"- {remark}" for remark in self.raw["remarks"])] if self.raw["remarks"] else []
         return lines
 
     def _means(self):

@@ -42,7 +42,8 @@ bench-quick: build ## An eighth of the work, half the repeats, no curves: some f
 bench-checks: build ## Measure what the checks cost: against a build without them
 	@dev/setup.sh bench
 	@$(call build,unchecked,libashlar.so)
-	@CONTESTANTS="ashlar unchecked" BENCH_RIVALS="unchecked=build-unchecked/libashlar.so" bench/run.py --quick --scale 100 --repeats 10
+	@CONTESTANTS="ashlar ashlar-again unchecked" BENCH_RIVALS="ashlar-again=build/libashlar.so \
+	unchecked=build-unchecked/libashlar.so" bench/run.py --quick --scale 100 --repeats 10
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test

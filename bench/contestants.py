@@ -22,10 +22,11 @@ KNOWN_RIVALS = {
 }
 
 PROOF_SECONDS = 120
+ELF_MAGIC = b"\x7fELF"
 
 SUBJECT = "ashlar"
 BASELINE = "glibc"
-BASELINE_AGAIN = "glibc-again"  # the A/A comparison: the same malloc under a second name
+AGAIN = "-again"  # ends the second name of a contestant that takes part twice: what differs between the two is noise
 UNCHECKED = "unchecked"  # ashlar without its checks: make bench-checks
 
 
@@ -34,11 +35,6 @@ class Contestant:
     name: str
     library: str | None  # path of the preload; None: what the programs are linked with
     environment: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def is_rival(self):
-        """Rivals are all but the subject and the second name of the baseline."""
-        return self.name not in (SUBJECT, BASELINE_AGAIN)
 
 
 class NotInEffect(Exception):
@@ -71,14 +67,17 @@ def parse_rival(text):
     name, equals, path = specification.partition("=")
     if not equals or not re.fullmatch(r"[\w.+-]+", name) or not pathlib.Path(path).is_file():
         raise ValueError(f"BENCH_RIVALS: '{specification}' is not name=/path/to/library.so of an existing file")
+    with open(path, "rb") as file:
+        if file.read(len(ELF_MAGIC)) != ELF_MAGIC:
+            raise ValueError(f"BENCH_RIVALS: {path} is no shared library")
     if any("=" not in setting for setting in settings):
         raise ValueError(f"BENCH_RIVALS: '{text}': after ';' NAME=VALUE is wanted")
     return Contestant(name, str(pathlib.Path(path).resolve()), dict(setting.split("=", 1) for setting in settings))
 
 
 def find_contestants(build, extra_rivals):
-    """All contestants present on this machine. returns: (contestants, remarks about those that are missing)."""
-    found, remarks = [Contestant(BASELINE, None), Contestant(BASELINE_AGAIN, None)], []
+    """All contestants present on this machine, the baseline first. returns: (contestants, remarks on missing ones)."""
+    found, remarks = [Contestant(BASELINE, None), Contestant(BASELINE + AGAIN, None)], []
     subject = build / "libashlar.so"
     if subject.exists():
         found.append(Contestant(SUBJECT, str(subject.resolve())))

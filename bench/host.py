@@ -33,6 +33,11 @@ def _value(text, key):
     return ""
 
 
+def available_mib():
+    """Memory that programs may use without swapping."""
+    return int(_value(_content("/proc/meminfo"), "MemAvailable").split()[0]) // 1024
+
+
 def record(root):
     """What a reader needs to judge or repeat the run. `root` is the project's folder."""
     processors = _content("/proc/cpuinfo")

@@ -1,23 +1,24 @@
 /* idle.c: how much memory does a process keep when most of its threads have freed everything and sleep?
  *
  * 16 threads each allocate about 30 MB of mixed blocks, wait until all have, free everything, and sleep. The main
- * thread goes on lightly for 1.5 seconds (a few hundred small blocks every 10 ms), then calls malloc_trim(0). No thread
- * but the main one calls malloc after its frees. RSS is read from the kernel
+ * thread goes on lightly for 1.5 seconds (a few hundred small blocks every 10 ms; with ASLEEP it only sleeps), then
+ * calls malloc_trim(0). No thread but the main one calls malloc after its frees. RSS is read from the kernel
  *
  *   full        when everything is allocated            freed    right after the last free
  *   idle_1000   one second later                        idle     after 1.5 seconds
- *   trimmed     after malloc_trim(0); a malloc without a malloc_trim of its own leaves this to glibc's, which finds
- * nothing
+ *   trimmed     after malloc_trim(0); without a malloc_trim of its own, a malloc leaves this to glibc's: nothing to
+ * find
  *
  * all in KiB. SCALE changes the memory of each thread, not the time. The run's wall time means nothing here.
  *
- * idle [SCALE [THREADS]] */
+ * idle [SCALE [THREADS [ASLEEP]]]; ASLEEP is 1 for awake, 2 for asleep */
 #include "work.h"
 
 #include <malloc.h>
 
 enum { DEFAULT_THREADS = 16, USUAL_BYTES = 30000000, SIZE_LOW = 16, SIZE_HIGH = 16 * KIB };
 enum { TICKS_BEFORE_READING = 100, TICKS = 150 };
+enum { AWAKE = 1, ASLEEP = 2 };
 
 struct worker {
     uint64_t seed;
@@ -79,7 +80,7 @@ struct readings {
 };
 
 /* The main thread's part, from the moment when all threads have allocated. */
-static struct readings watch(void)
+static struct readings watch(size_t state)
 {
     struct readings resident;
     struct random_stream stream = random_from(THREADS_MAX);
@@ -91,7 +92,10 @@ static struct readings watch(void)
     for (int tick = 0; tick < TICKS; tick++) {
         if (tick == TICKS_BEFORE_READING)
             resident.idle_1000 = resident_kib();
-        go_on_lightly(&stream);
+        if (state == AWAKE)
+            go_on_lightly(&stream);
+        else
+            rest_for_a_tick();
     }
     resident.idle = resident_kib();
     (void)malloc_trim(0);
@@ -107,6 +111,9 @@ int main(int count, char **values)
     const size_t threads = argument(count, values, 2, DEFAULT_THREADS);
     if (threads > THREADS_MAX)
         fail("%zu threads: at most %d", threads, THREADS_MAX);
+    const size_t state = argument(count, values, 3, AWAKE);
+    if (state > ASLEEP)
+        fail("argument 3 is %zu: 1 for awake, 2 for asleep", state);
     pthread_barrier_t *const barriers[] = {&all_full, &may_free, &all_freed, &may_end};
     for (size_t i = 0; i < sizeof barriers / sizeof barriers[0]; i++)
         pthread_barrier_init(barriers[i], NULL, (unsigned)threads + 1);
@@ -114,7 +121,7 @@ int main(int count, char **values)
         workers[i] = (struct worker){.seed = i, .budget = scaled(count, values, USUAL_BYTES)};
         started[i] = start_thread(allocate_free_sleep, &workers[i]);
     }
-    const struct readings resident = watch();
+    const struct readings resident = watch(state);
     uint64_t checksum = 0;
     for (size_t i = 0; i < threads; i++) {
         join_thread(started[i]);

@@ -22,8 +22,8 @@
  * The shell runs the script --ready again and again until it succeeds, then the script --client, both without the
  * preload and on any processor. Wall time is the client's; all else in the report is the server's, from its start to
  * its end. The launcher fails when the client does, or when the server ends with success before it is told to; a
- * server that crashes is reported as any command is. The server never outlives the launcher. The result is the client's
- * output: what the server prints goes to stderr.
+ * server that crashes is reported as any command is. The server never outlives the launcher, nor the launcher whoever
+ * started it. The result is the client's output: what the server prints goes to stderr.
  *
  * --user is a number for user and group: some servers refuse to run as root. */
 #define _GNU_SOURCE 1
@@ -191,6 +191,7 @@ static int64_t serve(const struct request *request, pid_t server)
 
 int main(int count, char **values)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever measures is gone: so is the measurement */
     const struct request request = parse(count, values);
     if (fcntl(request.report, F_SETFD, FD_CLOEXEC) != 0)
         fail("descriptor %d: %s", request.report, strerror(errno));

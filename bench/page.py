@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plot  # noqa: E402: after the choice of the backend
 
-from contestants import BASELINE_AGAIN, SUBJECT
+from contestants import AGAIN, SUBJECT
 from workloads import CURVES
 
 ROW_INCHES, WIDTH_INCHES, RATIO_MOST = 0.32, 10, 6
@@ -18,7 +18,7 @@ svg { max-width: 100%; height: auto } pre { font-size: 12px; overflow-x: auto }"
 
 def make(outcome, report):
     """The page of results.Results `outcome`, whose tables are `report`."""
-    names = [name for name in outcome.names if name != BASELINE_AGAIN]
+    names = [name for name in outcome.names if not name.endswith(AGAIN)]
     colours = {name: "black" if name == SUBJECT else f"C{i}" for i, name in enumerate(names)}
     figures = [("Time", _svg(_ratios(outcome, names, colours, "time"))),
                ("Peak RSS", _svg(_ratios(outcome, names, colours, "memory"))),
@@ -52,14 +52,15 @@ def _ratios(outcome, names, colours, quantity):
     for name in names:
         places, middles, lows, highs = [], [], [], []
         for row, workload in enumerate(workloads):
-            best, cell = outcome.best(workload, quantity, outcome.rivals), outcome.cell(workload, name)
+            best, cell = outcome.best(workload, quantity, outcome.yardsticks), outcome.cell(workload, name)
             if not (best and cell.valid):
                 continue
             unit, estimate = outcome.median(workload, best, quantity), getattr(cell, quantity)
             places.append(row)
-            middles.append(min(estimate.median / unit, RATIO_MOST))
-            lows.append(max(0, estimate.median - estimate.low) / unit)
-            highs.append(max(0, estimate.high - estimate.median) / unit)
+            low, middle, high = (min(value / unit, RATIO_MOST) for value in (estimate.low, estimate.median, estimate.high))
+            middles.append(middle)
+            lows.append(middle - low)
+            highs.append(high - middle)
         axes.errorbar(middles, places, xerr=[lows, highs], fmt="D" if name == SUBJECT else "o", color=colours[name],
                       markersize=7 if name == SUBJECT else 5, linewidth=1, label=name, zorder=3 if name == SUBJECT else 2)
     axes.axvline(1, color="grey", linewidth=1)

@@ -11,6 +11,7 @@
  *
  * and printed in KiB, beside live: the bytes that the survivors asked for, all that a malloc has to keep. SCALE changes
  * memory and idle time alike, and moments that are not reached are not printed. The run's wall time means nothing here.
+ * A first line says "rests" when the last frees are done: whoever waits for the processors may go on then.
  *
  * phases [SCALE [THREADS]] */
 #include "work.h"
@@ -125,12 +126,7 @@ struct readings {
     size_t peak, freed, idle[MOMENTS];
 };
 
-static int64_t milliseconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+static int64_t milliseconds_now(void) { return nanoseconds_now() / 1000000; }
 
 /* Go on lightly for so long, and read at each moment that comes. */
 static void idle(struct readings *readings, size_t milliseconds)
@@ -157,6 +153,7 @@ static struct readings watch(size_t idle_milliseconds)
     }
     pthread_barrier_wait(&all_freed);
     readings.freed = resident_kib();
+    (void)write(STDOUT_FILENO, "rests\n", sizeof "rests\n" - 1);
     idle(&readings, idle_milliseconds);
     pthread_barrier_wait(&may_end);
     return readings;

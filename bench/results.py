@@ -5,12 +5,13 @@ import math
 import random
 import statistics
 
-from contestants import BASELINE, BASELINE_AGAIN, SUBJECT, UNCHECKED
-from workloads import CURVES
+from contestants import AGAIN, BASELINE, SUBJECT, UNCHECKED
+from workloads import CURVES, LIVE_MIB
 
 RESAMPLES = 2000
 WANTED_REPEATS = 10
 LEAST_RUNS = 5  # with fewer, an interval says nothing
+IDLE = ("idle", "idle_64", "idle_asleep")  # the workloads that read what sleeping threads keep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Results:
         self.raw = raw
         self.workloads = {workload["name"]: workload for workload in raw["workloads"]}
         self.names = [contestant["name"] for contestant in raw["contestants"]]
-        self.rivals = [name for name in self.names if name not in (SUBJECT, BASELINE_AGAIN)]
+        self.rivals = [name for name in self.names if name not in (SUBJECT, UNCHECKED) and not name.endswith(AGAIN)]
+        self.yardsticks = self.rivals or [name for name in self.names if name == UNCHECKED]  # what all are compared with
         runs = {(workload, name): [] for workload in self.workloads for name in self.names}
         for run in raw["runs"]:
             runs[run["workload"], run["contestant"]].append(run)
@@ -131,9 +133,14 @@ class Results:
         return "win" if a.median < b.median else "LOSS"
 
     def judged(self, quantity):
-        """The workloads whose "time" or "memory" counts, and on which every contestant succeeded."""
+        """The workloads whose "time" or "memory" counts, and on which the subject succeeded and one it is compared with."""
         return [name for name, workload in self.workloads.items()
-                if workload["judges_" + quantity] and all(self.cell(name, other).valid for other in self.names)]
+                if workload["judges_" + quantity] and self.best(name, quantity, self.yardsticks)
+                and (SUBJECT not in self.names or self.cell(name, SUBJECT).valid)]
+
+    def taken(self, name, quantity):
+        """Those of the judged workloads on which this contestant succeeded."""
+        return [workload for workload in self.judged(quantity) if self.cell(workload, name).valid]
 
     def contests(self):
         """The workloads that are no points of a curve."""
@@ -150,21 +157,26 @@ class Results:
         return measured.get("op_ps", math.nan) / 1000, measured.get("floor_ps", math.nan) / 1000
 
     def mean_ratio(self, name, quantity):
-        """Geometric mean, over the judged workloads, of the ratio to each workload's best rival."""
-        return geometric_mean([self.ratio(workload, name, self.best(workload, quantity, self.rivals), quantity)
-                               for workload in self.judged(quantity)])
+        """Geometric mean, over the judged workloads on which it succeeded, of the ratio to each one's best rival."""
+        return geometric_mean([self.ratio(workload, name, self.best(workload, quantity, self.yardsticks), quantity)
+                               for workload in self.taken(name, quantity)])
+
+    def mean_against(self, other, quantity):
+        """Geometric mean of the subject's ratio to `other`, over the judged workloads on which both succeeded."""
+        return geometric_mean([self.ratio(workload, SUBJECT, other, quantity)
+                               for workload in self.taken(other, quantity)])
 
     def best_single(self, quantity, among):
         """The one contestant of `among` with the smallest geometric mean, or None."""
-        present = [name for name in among if name in self.rivals]
+        present = [name for name in among if name in self.rivals and self.taken(name, quantity)]
         return min(present, key=lambda name: self.mean_ratio(name, quantity)) if present else None
 
     # ---- The report -------------------------------------------------------------------------------------------------
 
     def report(self):
         """All of it, as Markdown."""
-        parts = [self._heading(), self._means(), self._targets(), self._subject(), self._noise(), self._kept_memory(),
-                 self._fragmentation(), *map(self._curve, CURVES), *map(self._details, self.contests()),
+        parts = [self._heading(), self._means(), self._targets(), self._subject(), self._noise(),
+                 *map(self._kept_memory, IDLE), self._fragmentation(), *map(self._curve, CURVES), *map(self._details, self.contests()),
                  self._failures()]
         return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -187,17 +199,16 @@ class Results:
         return lines
 
     def _means(self):
-        failed = sorted({workload for (workload, _), cell in self.cells.items() if cell.failures})
-        rows = [[name, f"{self.mean_ratio(name, 'time'):.3f}", f"{self.mean_ratio(name, 'memory'):.3f}"]
+        rows = [[name, *(field for quantity in ("time", "memory")
+                         for field in (f"{self.mean_ratio(name, quantity):.3f}", len(self.taken(name, quantity))))]
                 for name in self.names]
         return ["## Geometric means", "",
-                f"Each workload's median over that of its best rival; {len(self.judged('time'))} workloads for time, "
-                f"{len(self.judged('memory'))} for peak RSS. A workload on which anybody failed is left out of both: "
-                f"{', '.join(failed) if failed else 'none'}.", "",
-                *table(["contestant", "time", "peak RSS"], rows)]
+                "Each workload's median over that of its best rival, and the number of workloads in the mean. Who failed on "
+                "a workload has a mean without it.", "",
+                *table(["contestant", "time", "of", "peak RSS", "of"], rows)]
 
     def _targets(self):
-        if SUBJECT not in self.names or not self.rivals:
+        if SUBJECT not in self.names or not self.yardsticks:
             return []
         rows = [[text, f"{value:.3g}", bound, "not measured" if math.isnan(value) else "met" if met else "MISSED"]
                 for text, value, bound, met in self._target_values()]
@@ -217,8 +228,17 @@ class Results:
 
     def _target_values(self):
         """Yields (what, value, bound in words, met)."""
+        if self.rivals:
+            yield from self._contest_values()
+        if UNCHECKED in self.names:
+            for quantity, text, bound in (("time", "time", 1.03), ("memory", "peak RSS", 1.02)):
+                mean = self.mean_against(UNCHECKED, quantity)
+                yield f"{text}, geometric mean over that without checks", mean, f"<= {bound}", mean <= bound
+
+    def _contest_values(self):
+        """The same, for the targets that rivals set."""
         single = self.best_single("time", self.rivals)
-        mean = self.mean_ratio(SUBJECT, "time") / self.mean_ratio(single, "time")
+        mean = self.mean_against(single, "time")
         yield f"time, geometric mean over that of the best single rival ({single})", mean, "<= 0.95", mean <= 0.95
         ratios = {workload: self.ratio(workload, SUBJECT, self.best(workload, "time", self.rivals))
                   for workload in self.judged("time")}
@@ -228,8 +248,12 @@ class Results:
         compact = self.best_single("memory", ("mimalloc", "jemalloc", "tcmalloc"))
         for other, bound in ((compact, 0.95), (BASELINE, 1.0)):
             if other in self.names:
-                mean = self.mean_ratio(SUBJECT, "memory") / self.mean_ratio(other, "memory")
+                mean = self.mean_against(other, "memory")
                 yield f"peak RSS, geometric mean over that of {other}", mean, f"<= {bound:.2f}", mean <= bound
+        more = math.nan
+        if self.cell("startup", SUBJECT).valid and self.cell("startup", BASELINE).valid:
+            more = (self.median("startup", SUBJECT, "memory") - self.median("startup", BASELINE, "memory")) / 1024
+        yield f"startup, MiB of peak RSS above that with {BASELINE}", more, "<= 0.4", more <= 0.4
         speed = self.ratio("producer_consumer", "mimalloc", SUBJECT)
         yield "producer_consumer, throughput over mimalloc's", speed, ">= 1.5", speed >= 1.5
         for workload, yardstick in (("realloc_double", "touch_double"), ("realloc_step", "touch_step")):
@@ -242,23 +266,19 @@ class Results:
                                    ("trimmed_kib", "after malloc_trim(0)", 16)):
             value = self.cell("idle", SUBJECT).measured.get(field, math.nan) / 1024
             yield f"idle, MiB {text}", value, f"<= {bound}", value <= bound
-        if self.points("live"):
-            floors = [whole / floor for whole, floor in (self.cost(name, SUBJECT) for _, name in self.points("live"))]
-            spread = max(floors) / min(floors)
-            yield "cost over the floor, highest over lowest of all live sizes", spread, "<= 1.10", spread <= 1.10
-        if UNCHECKED in self.names:
-            for quantity, text, bound in (("time", "time", 1.03), ("memory", "peak RSS", 1.02)):
-                mean = self.mean_ratio(SUBJECT, quantity) / self.mean_ratio(UNCHECKED, quantity)
-                yield f"{text}, geometric mean over that without checks", mean, f"<= {bound}", mean <= bound
+        floors = [whole / floor for whole, floor in (self.cost(name, SUBJECT) for _, name in self.points("live"))]
+        complete = len(floors) == len(LIVE_MIB) and not any(map(math.isnan, floors))
+        spread = max(floors) / min(floors) if complete else math.nan
+        yield "cost over the floor, highest over lowest of all live sizes", spread, "<= 1.10", spread <= 1.10
 
     def _subject(self):
-        if SUBJECT not in self.names or not self.rivals:
+        if SUBJECT not in self.names or not self.yardsticks:
             return []
         rows = []
         for workload in self.contests():
             row = [workload]
             for quantity in ("time", "memory"):
-                best = self.best(workload, quantity, self.rivals)
+                best = self.best(workload, quantity, self.yardsticks)
                 judged = self.workloads[workload]["judges_" + quantity]
                 row += [best, f"{self.ratio(workload, SUBJECT, best, quantity):.3f}",
                         self.verdict(workload, SUBJECT, best, quantity) if judged else "not judged"]
@@ -268,25 +288,30 @@ class Results:
                 *table(["workload", "fastest rival", "time", "", "smallest rival", "peak RSS", ""], rows)]
 
     def _noise(self):
-        if BASELINE_AGAIN not in self.names or BASELINE not in self.names:
-            return []
-        ratios = {workload: self.ratio(workload, BASELINE_AGAIN, BASELINE) for workload in self.judged("time")}
-        if not ratios:
-            return []
-        logs = {workload: abs(math.log(ratio)) for workload, ratio in ratios.items()}
-        worst = max(logs, key=logs.get)
-        apart = [workload for workload in ratios
-                 if self.verdict(workload, BASELINE_AGAIN, BASELINE, "time") in ("win", "LOSS")]
-        return ["## Noise floor", "",
-                f"The same malloc under two names ({BASELINE} and {BASELINE_AGAIN}): typical difference of the medians "
-                f"{100 * (math.exp(statistics.median(logs.values())) - 1):.1f} %, largest "
-                f"{100 * (math.exp(logs[worst]) - 1):.1f} % ({worst}); intervals apart on {len(apart)} of {len(ratios)}"
-                f" workloads{': ' + ', '.join(apart) if apart else ''}."]
+        lines = [self._difference(name, quantity, text) for name in self.names if name + AGAIN in self.names
+                 for quantity, text in (("time", "time"), ("memory", "peak RSS"))]
+        return ["## Noise floor", "", "The same malloc under two names:", "", *filter(None, lines)] if any(lines) else []
 
-    def _kept_memory(self):
+    def _difference(self, name, quantity, text):
+        """How far apart the two names of one contestant came out; None when they have no workload in common."""
+        again = name + AGAIN
+        both = [workload for workload in self.taken(name, quantity) if self.cell(workload, again).valid]
+        if not both:
+            return None
+        logs = {workload: abs(math.log(self.ratio(workload, again, name, quantity))) for workload in both}
+        worst = max(logs, key=logs.get)
+        apart = [workload for workload in both if self.verdict(workload, again, name, quantity) in ("win", "LOSS")]
+        return (f"- {text}, {name} and {again}: typical difference of the medians "
+                f"{100 * (math.exp(statistics.median(logs.values())) - 1):.1f} %, largest "
+                f"{100 * (math.exp(logs[worst]) - 1):.1f} % ({worst}); intervals apart on {len(apart)} of {len(both)} "
+                f"workloads{': ' + ', '.join(apart) if apart else ''}.")
+
+    def _kept_memory(self, workload):
         fields = (("full_kib", "full"), ("freed_kib", "freed"), ("idle_1000_kib", "after 1 s"),
                   ("idle_kib", "after 1.5 s"), ("trimmed_kib", "malloc_trim"))
-        return self._resident("idle", "Memory kept by idle threads", "", fields, _mebibytes)
+        if workload not in self.workloads:
+            return []
+        return self._resident(workload, f"Memory kept by idle threads: {workload}", "", fields, _mebibytes)
 
     def _fragmentation(self):
         fields = (("peak_kib", "peak"), ("freed_kib", "freed"), ("idle_1_kib", "after 1 s"),
@@ -300,7 +325,8 @@ class Results:
                 for name in self.names if self.cell(workload, name).measured]
         if not rows:
             return []
-        return [f"## {title}", "", f"RSS in MiB, medians, in the workload {workload}{remark}.", "",
+        question = self.workloads[workload]["question"]
+        return [f"## {title}", "", f"{question[0].upper()}{question[1:]}. RSS in MiB, medians{remark}.", "",
                 *table(["contestant", *(text for _, text in fields)], rows)]
 
     def _curve(self, axis):
@@ -322,7 +348,7 @@ class Results:
 
     def _details(self, workload):
         about = self.workloads[workload]
-        best = self.best(workload, "time", self.rivals)
+        best = self.best(workload, "time", self.yardsticks)
         rows = []
         for name in self.names:
             cell = self.cell(workload, name)

@@ -6,7 +6,8 @@
 
 The environment variables REPEATS, WORKLOADS and CONTESTANTS do the same; BENCH_RIVALS="name=/path.so[;NAME=VALUE] ..."
 adds contestants. The method is explained in docs/benchmarking.md. Exit status: 0 when every run succeeded, 1 when a
-contestant failed somewhere (the report says where), 2 when nothing could be measured.
+contestant failed somewhere (the report says where), 2 when nothing could be measured, 130 when interrupted (what was
+measured until then is kept).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shlex
 import shutil
 import signal
@@ -25,18 +27,27 @@ import time
 
 import contestants
 import host
-import page
 import programs
 import results
 import workloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+FORMAT = 1  # of the raw results
+INTERRUPTED = 130  # exit status, as of a shell
 QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 5, 2, 300
 SLOW_RATIO, SLOW_ROUNDS = 8, 3
+SETTINGS = ("REPEATS", "WORKLOADS", "CONTESTANTS", "BENCH_RIVALS")  # environment variables that are read
 
 
 class CannotMeasure(Exception):
     """Something outside the contest is missing or wrong."""
+
+
+def whole_number(text):
+    """Of an argument: 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
 
 
 def parse_arguments():
@@ -44,12 +55,12 @@ def parse_arguments():
     given = os.environ.get
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build directory (default: build)")
     parser.add_argument("--output", type=pathlib.Path, help="directory of the results (default: in the build)")
-    parser.add_argument("--repeats", type=int, default=int(given("REPEATS") or 0), help="rounds (default: 10)")
+    parser.add_argument("--repeats", type=whole_number, default=given("REPEATS") or None, help="rounds (default: 10)")
     parser.add_argument("--workloads", default=given("WORKLOADS") or "", help="names in one argument (default: all)")
     parser.add_argument("--contestants", default=given("CONTESTANTS") or "", help="names (default: all present)")
     parser.add_argument("--seed", type=int, help="of the order of runs (default: from the clock)")
     parser.add_argument("--quick", action="store_true", help="an eighth of the work, 5 repeats, no curves: some five minutes")
-    parser.add_argument("--scale", type=int, help="work of each run in percent of the usual")
+    parser.add_argument("--scale", type=whole_number, help="work of each run in percent of the usual")
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON",
                         help="only make the tables and the page again, beside these raw results")
@@ -103,6 +114,13 @@ class Launch:
     def __init__(self, process, reader):
         self.process, self.reader = process, os.fdopen(reader)
 
+    def await_rest(self):
+        """Wait until the program rests, or has ended. The line by which it says so is no part of its output."""
+        output, end = self.process.stdout.fileno(), time.monotonic() + TIMEOUT_SECONDS
+        while select.select([output], [], [], max(0, end - time.monotonic()))[0]:
+            if os.read(output, 1) in (b"\n", b""):
+                return
+
     def wait(self):
         """returns: (the launcher's report, stdout, stderr or a message)."""
         try:
@@ -135,14 +153,17 @@ class Runner:
         return self.run_together(workload, [contestant])[0]
 
     def run_together(self, workload, players):
-        """The same for several contestants, which are started at the same time. returns: an entry for each."""
+        """The same for several contestants; each starts when the one before rests. returns: an entry for each."""
         _start_afresh(workload)
         launches = {}
         try:
             for contestant in players:
                 if (workload.name, contestant.name) not in self.broken:
                     launches[contestant.name] = self._launch(workload, contestant)
-            return [self._entry(workload, contestant, launches.get(contestant.name)) for contestant in players]
+                    if workload.rests:
+                        launches[contestant.name].await_rest()
+            judged_first = sorted(players, key=lambda contestant: contestant.name != contestants.BASELINE)
+            return [self._entry(workload, contestant, launches.get(contestant.name)) for contestant in judged_first]
         finally:
             for launch in launches.values():
                 launch.end()
@@ -290,25 +311,40 @@ def without_unreadable(ready, players):
     return readable, remarks
 
 
+def without_room(ready):
+    """Leave out what needs more memory than is there. returns: (the others, remarks)."""
+    available = host.available_mib()
+    remarks = [f"{workload.name} is left out: it needs {workload.memory_mib} MiB of memory, {available} are available"
+               for workload in ready if workload.memory_mib > available]
+    return [workload for workload in ready if workload.memory_mib <= available], remarks
+
+
 def settle_results(ready, reference, runner):
     """Run every workload once under the reference, uncounted: its results are what all others must give.
 
-    Where all run together, the reference is the first of them, and a minute is saved.
+    Of one that rests, the result is that of the first round: a minute is saved. returns: (workloads that the reference
+    can run, remarks about the others).
     """
-    for workload in (workload for workload in ready if not workload.together):
-        run = runner.run(workload, reference)
-        if run["failure"]:
-            raise CannotMeasure(f"{workload.name} fails with {reference.name}, the reference: {run['failure']}")
+    settled, remarks = [], []
+    for workload in ready:
+        failure = None if workload.rests else runner.run(workload, reference)["failure"]
+        if failure:
+            remarks.append(f"{workload.name} is left out: it fails with {reference.name}, the reference: {failure}")
+        else:
+            settled.append(workload)
+    return settled, remarks
 
 
 def far_behind(runs, workload):
-    """The contestants that took SLOW_RATIO times as long as the fastest on this workload: never the subject."""
+    """The contestants that took SLOW_RATIO times as long as the fastest on this workload: never one that all others are
+    compared with."""
     fastest = {}
     for run in runs:
         if run["workload"] == workload.name and not run["failure"]:
             fastest[run["contestant"]] = min(run["wall_ns"], fastest.get(run["contestant"], run["wall_ns"]))
     return {name for name, wall in fastest.items()
-            if name != contestants.SUBJECT and wall > SLOW_RATIO * min(fastest.values())}
+            if name.removesuffix(contestants.AGAIN) not in (contestants.SUBJECT, contestants.BASELINE)
+            and wall > SLOW_RATIO * min(fastest.values())}
 
 
 def rounds_of(workload, settings):
@@ -320,22 +356,23 @@ def rounds_of(workload, settings):
 
 
 def measure(raw, ready, players, runner, save):
-    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time or together.
+    """All rounds. Within a round, each workload is run by all contestants, in a fresh order every time.
 
-    A contestant that is far behind on a workload runs it in the first SLOW_ROUNDS only: its figure is clear.
+    A contestant that is far behind on a workload after SLOW_ROUNDS runs it no more: its figure is clear.
     """
+    slow = {workload.name: set() for workload in ready}
     order, rounds = random.Random(raw["settings"]["seed"]), raw["settings"]["repeats"]
     progress = Progress(sum(rounds_of(workload, raw["settings"]) for workload in ready) * len(players))
     for round_number in range(1, rounds + 1):
+        if round_number == SLOW_ROUNDS + 1:
+            slow = {workload.name: far_behind(raw["runs"], workload) for workload in ready}
         for workload in ready:
             if round_number > rounds_of(workload, raw["settings"]):
                 continue
-            slow = far_behind(raw["runs"], workload) if round_number > SLOW_ROUNDS else set()
-            present = [one for one in order.sample(players, len(players)) if one.name not in slow]
+            present = [one for one in order.sample(players, len(players)) if one.name not in slow[workload.name]]
             progress.advance(len(players) - len(present))
-            turns = [players] if workload.together else [[one] for one in present]
-            for group in turns:
-                progress.show(round_number, workload.name, group[0].name if len(group) == 1 else "all at once")
+            for group in [present] if workload.rests else [[one] for one in present]:
+                progress.show(round_number, workload.name, group[0].name if len(group) == 1 else "one after the other")
                 raw["runs"] += [{"round": round_number} | run for run in runner.run_together(workload, group)]
                 progress.advance(len(group))
         save()
@@ -345,27 +382,54 @@ def measure(raw, ready, players, runner, save):
 
 
 def write_results(raw, directory):
-    """results.json, replaced as a whole, and beside it the tables and the page. returns: the report."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """results.json, replaced as a whole, and beside it the tables. returns: the report."""
     fresh = directory / "results.json.new"
     fresh.write_text(json.dumps(raw, indent=1) + "\n")
     fresh.replace(directory / "results.json")
-    return write_report(raw, directory)
+    return write_tables(raw, directory)
 
 
-def write_report(raw, directory):
-    """The tables, and the page when all is done. returns: the report."""
-    outcome = results.Results(raw)
-    report = outcome.report()
+def write_tables(raw, directory):
+    report = results.Results(raw).report()
     (directory / "results.md").write_text(report)
-    if raw["complete"]:
-        (directory / "results.html").write_text(page.make(outcome, report))
     return report
+
+
+def write_page(raw, directory):
+    import page  # here, for only the page needs the library that draws
+
+    outcome = results.Results(raw)
+    (directory / "results.html").write_text(page.make(outcome, outcome.report()))
+
+
+def report_again(path):
+    """Tables and page from raw results, beside them. returns: the report."""
+    try:
+        raw = json.loads(path.read_text())
+        if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+            raise CannotMeasure(f"{path}: no raw results of this bench")
+        write_page(raw, path.parent)
+        return write_tables(raw, path.parent)
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as reason:
+        raise CannotMeasure(f"--report: {path}: {reason}") from None
 
 
 def from_root(raw):
     """`raw` with the paths of the project's own files as seen from its root: where it lies is nobody's business."""
     return json.loads(json.dumps(raw).replace(f"{ROOT}/", ""))
+
+
+def command_line():
+    """How this run was started, for who wants to repeat it."""
+    given = [f"{name}={shlex.quote(os.environ[name])}" for name in SETTINGS if os.environ.get(name)]
+    return " ".join([*given, shlex.join(sys.argv)])
+
+
+def make_directory(path):
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise CannotMeasure(f"--output: {reason}") from None
 
 
 def describe(workload):
@@ -387,49 +451,60 @@ def bench(arguments, scratch):
         print("workloads:", *wanted, "\ncontestants:", *chosen)
         return 0
     players = [contestant for contestant in found if contestant.name in chosen]
+    output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")
+    make_directory(output)
+    machine = host.record(ROOT)
+    if machine["load_at_start"][0] > 0.5:
+        remark(f"the machine is busy (load {machine['load_at_start'][0]:.2f}): the intervals will be wide")
     built = build_programs(arguments.build)
     processors = sorted(os.sched_getaffinity(0))
     settings = workloads.Settings(built, scratch, max(2, len(processors)), arguments.scale)
     real, missing = programs.prepare(wanted, settings)
     ready, hidden = without_unreadable(workloads.prepare(wanted, settings) + real, players)
-    remarks += missing + hidden
-    for text in remarks:
-        remark(text)
+    ready, too_large = without_room(ready)
     environment = base_environment(scratch)
     remark("checking that every preload takes effect")
-    broken = prove_all(ready, players, environment)
-    remark(f"every preload takes effect; {len(ready)} workloads, {len(players)} contestants, "
-           f"{arguments.repeats} rounds, seed {arguments.seed}")
+    runner = Runner(built / "launcher", environment, processors[-1], prove_all(ready, players, environment))
+    remark(f"every preload takes effect; running each workload once with {found[0].name}, the reference")
+    ready, unfit = settle_results(ready, found[0], runner)
+    remarks += missing + hidden + too_large + unfit
+    for text in remarks:
+        remark(text)
+    if not ready:
+        raise CannotMeasure("nothing is left to measure")
+    remark(f"{len(ready)} workloads, {len(players)} contestants, {arguments.repeats} rounds, seed {arguments.seed}")
     raw = {
-        "format": 1, "complete": False, "host": host.record(ROOT), "remarks": remarks,
+        "format": FORMAT, "complete": False, "host": machine, "remarks": remarks,
         "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
-                     "seed": arguments.seed, "command": shlex.join(sys.argv),
+                     "seed": arguments.seed, "command": command_line(),
                      "partial": len(ready) < len(everything) or len(players) < len(found)},
         "contestants": [{"name": contestant.name, "environment": contestant.environment}
                         | host.describe_library(contestant.library) for contestant in players],
         "workloads": [describe(workload) for workload in ready], "runs": [],
     }
     raw = from_root(raw)
-    if raw["host"]["load_at_start"][0] > 0.5:
-        remark(f"the machine is busy (load {raw['host']['load_at_start'][0]:.2f}): the intervals will be wide")
-    output = arguments.output or arguments.build / "bench-results" / time.strftime("%Y%m%d-%H%M%S")
-    runner = Runner(built / "launcher", environment, processors[-1], broken)
-    settle_results(ready, players[0], runner)
+    interrupted = False
     try:
         measure(raw, ready, players, runner, lambda: write_results(raw, output))
     except KeyboardInterrupt:
         remark("interrupted; what was measured so far is kept")
+        interrupted = True
     raw["host"]["stolen_ticks_at_end"] = host.stolen_ticks()
     print(write_results(raw, output))
-    remark(f"raw results and tables are in {output}")
-    return 1 if any(run["failure"] for run in raw["runs"]) or not raw["complete"] else 0
+    write_page(raw, output)
+    remark(f"raw results, tables and a page are in {output}")
+    if interrupted:
+        return INTERRUPTED
+    return 1 if any(run["failure"] for run in raw["runs"]) else 0
 
 
 def main():
     arguments = parse_arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # as an interrupt: nothing is left behind
     try:
         if arguments.report:
-            print(write_report(json.loads(arguments.report.read_text()), arguments.report.parent), end="")
+            print(report_again(arguments.report), end="")
             return 0
         with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as scratch:
             return bench(arguments, pathlib.Path(scratch))
@@ -438,7 +513,7 @@ def main():
         return 2
     except KeyboardInterrupt:
         remark("interrupted before the first round")
-        return 130
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

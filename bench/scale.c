@@ -7,16 +7,18 @@
  *
  * Both make the same random draws. So the floor, measured in the same process a moment before, tells growing cache and
  * TLB misses of the program from those of the allocator. KINDS sizes are in use, spread from 16 to 2048 bytes in equal
- * ratios; a single one is in the middle. The figures are the wall time of a phase over all its operations, in
- * picoseconds.
+ * ratios; a single one is in the middle.
+ *
+ * The figures are the wall time of a phase over all its operations, in picoseconds. The workers read the clock: from
+ * the first that begins to the last that ends. The floor's draws are repeated until 50 ms have passed, for where little
+ * is live, a pass takes no longer than a scheduler's slice.
  *
  * scale SCALE LIVE THREADS KINDS */
 #include "work.h"
 
 #include <math.h>
-#include <time.h>
 
-enum { SIZE_LOW = 16, SIZE_HIGH = 2048, KINDS_MAX = 64, USUAL_OPERATIONS = 1200000 };
+enum { SIZE_LOW = 16, SIZE_HIGH = 2048, KINDS_MAX = 64, USUAL_OPERATIONS = 1200000, FLOOR_NANOSECONDS = 50000000 };
 
 struct slot {
     void *block;
@@ -24,9 +26,16 @@ struct slot {
     uint32_t tag;
 };
 
+/* When a worker began and ended a phase, in nanoseconds, and what it did meanwhile. */
+struct lap {
+    int64_t begin, end;
+    size_t operations;
+};
+
 struct worker {
     size_t number, live, operations, count;
     struct slot *slots;
+    struct lap floor, replacing;
     uint64_t checksum;
 };
 
@@ -84,6 +93,24 @@ static void replace(struct worker *worker, struct random_stream stream)
     }
 }
 
+static void measure_floor(struct worker *worker, struct random_stream stream)
+{
+    struct lap lap = {.begin = nanoseconds_now()};
+    do {
+        work_in_place(worker, stream);
+        lap.operations += worker->operations;
+        lap.end = nanoseconds_now();
+    } while (lap.end - lap.begin < FLOOR_NANOSECONDS);
+    worker->floor = lap;
+}
+
+static void measure_replacing(struct worker *worker, struct random_stream stream)
+{
+    worker->replacing = (struct lap){.begin = nanoseconds_now(), .operations = worker->operations};
+    replace(worker, stream);
+    worker->replacing.end = nanoseconds_now();
+}
+
 static void *work(void *data)
 {
     struct worker *worker = data;
@@ -94,9 +121,9 @@ static void *work(void *data)
         slot_fill(&worker->slots[i], random_size(&filling), (uint32_t)i);
     work_in_place(worker, working); /* once unmeasured: every page of slots and blocks has been seen */
     pthread_barrier_wait(&phase);
-    work_in_place(worker, working);
+    measure_floor(worker, working);
     pthread_barrier_wait(&phase);
-    replace(worker, working);
+    measure_replacing(worker, working);
     pthread_barrier_wait(&phase);
     for (size_t i = 0; i < worker->count; i++)
         slot_empty(&worker->slots[i]);
@@ -104,15 +131,17 @@ static void *work(void *data)
     return NULL;
 }
 
-/* Picoseconds since the last call. */
-static uint64_t lap(void)
+/* Make `all` cover `one`, too. */
+static void lap_add(struct lap *all, const struct lap *one)
 {
-    static struct timespec before;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const int64_t elapsed = (now.tv_sec - before.tv_sec) * 1000000000 + (now.tv_nsec - before.tv_nsec);
-    before = now;
-    return (uint64_t)elapsed * 1000;
+    all->begin = all->begin < one->begin ? all->begin : one->begin;
+    all->end = all->end > one->end ? all->end : one->end;
+    all->operations += one->operations;
+}
+
+static unsigned long long picoseconds_each(const struct lap *lap)
+{
+    return (unsigned long long)(lap->end - lap->begin) * 1000 / lap->operations;
 }
 
 int main(int count, char **values)
@@ -125,24 +154,20 @@ int main(int count, char **values)
         fail("%zu sizes: at most %d", wanted_kinds, KINDS_MAX);
     choose_sizes(wanted_kinds);
     const size_t operations = scaled(count, values, USUAL_OPERATIONS) / threads + 1;
-    pthread_barrier_init(&phase, NULL, (unsigned)threads + 1);
+    pthread_barrier_init(&phase, NULL, (unsigned)threads);
     for (size_t i = 0; i < threads; i++) {
         workers[i] = (struct worker){.number = i, .live = live / threads, .operations = operations};
         running[i] = start_thread(work, &workers[i]);
     }
-    pthread_barrier_wait(&phase);
-    (void)lap();
-    pthread_barrier_wait(&phase);
-    const uint64_t floor = lap();
-    pthread_barrier_wait(&phase);
-    const uint64_t replacing = lap();
+    struct lap floor = {.begin = INT64_MAX}, replacing = {.begin = INT64_MAX};
     uint64_t checksum = 0;
     for (size_t i = 0; i < threads; i++) {
         join_thread(running[i]);
+        lap_add(&floor, &workers[i].floor);
+        lap_add(&replacing, &workers[i].replacing);
         checksum = mix(checksum, workers[i].checksum);
     }
-    print_result("scale", threads * operations, checksum);
-    printf(" floor_ps=%llu op_ps=%llu", (unsigned long long)(floor / (threads * operations)),
-           (unsigned long long)(replacing / (threads * operations)));
+    print_result("scale", replacing.operations, checksum);
+    printf(" floor_ps=%llu op_ps=%llu", picoseconds_each(&floor), picoseconds_each(&replacing));
     return finish();
 }

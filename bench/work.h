@@ -2,7 +2,7 @@
  *
  *   - a seeded random stream: the same seed makes the same requests, whichever malloc serves them;
  *   - stamped blocks: a block carries proof of what was written into it, so that a wrong or overlapping block is found;
- *   - what the kernel counts as resident, and the light work of a program that is idle;
+ *   - the clock, what the kernel counts as resident, and the light work of a program that is idle;
  *   - threads, a barrier-free start, and the one result line that a workload prints:
  *
  *         ok workload=NAME operations=N checksum=HEX [key=value ...]
@@ -176,6 +176,15 @@ static inline void check_fill(const void *block, size_t bytes, uint64_t tag)
                  tag_byte(tag));
 }
 
+/* ---- Time ---------------------------------------------------------------------------------------------------------- */
+
+static inline int64_t nanoseconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* ---- Idle programs ----------------------------------------------------------------------------------------------- */
 
 /* Present resident bytes of this process / 1024, by system calls alone: nothing here may call malloc. */
@@ -196,6 +205,8 @@ static inline size_t resident_kib(void)
 
 enum { TICK_NANOSECONDS = 10 * 1000 * 1000, LIGHT_BLOCKS = 300 };
 
+static inline void rest_for_a_tick(void) { nanosleep(&(struct timespec){.tv_nsec = TICK_NANOSECONDS}, NULL); }
+
 /* One tick of a program that is all but idle: some small blocks made and freed, then 10 ms of sleep. */
 static inline void go_on_lightly(struct random_stream *stream)
 {
@@ -210,7 +221,7 @@ static inline void go_on_lightly(struct random_stream *stream)
         check_fill(blocks[i], sizes[i], i);
         free(blocks[i]);
     }
-    nanosleep(&(struct timespec){.tv_nsec = TICK_NANOSECONDS}, NULL);
+    rest_for_a_tick();
 }
 
 /* ---- Threads and the result -------------------------------------------------------------------------------------- */

@@ -43,7 +43,8 @@ class Workload:
     output: pathlib.Path | None = None  # a file whose content is part of the result
     curve: tuple = ()           # (axis, place on it): a point of a curve, not judged as a workload
     most_rounds: int | None = None  # it takes part in the first so many rounds only
-    together: bool = False      # all contestants run it at the same time: it mostly sleeps, and its time means nothing
+    rests: bool = False         # it works, says so by a line, and idles long: the next contestant starts meanwhile
+    memory_mib: int = 0         # without so much available memory it is left out
     environment: dict = dataclasses.field(default_factory=dict)
     client: Client | None = None
     result: str = ""            # a pattern: the result is all that matches it in the output ("": all of the output)
@@ -67,7 +68,9 @@ class _Own:
     judges_memory: bool = True
     curve: tuple = ()
     most_rounds: int | None = None
-    together: bool = False
+    rests: bool = False
+    memory_mib: int = 0
+    environment: dict = dataclasses.field(default_factory=dict)
 
     def prepare(self, settings):
         threads = settings.threads if self.threads == "MANY" else self.threads
@@ -76,7 +79,7 @@ class _Own:
         scale = 100 if self.fixed else settings.scale * self.factor
         return Workload(self.name, self.question, (program, str(scale), *tail), (program, "1", *tail), threads,
                         self.judges_time, self.judges_memory, curve=self.curve, most_rounds=self.most_rounds,
-                        together=self.together)
+                        rests=self.rests, memory_mib=self.memory_mib, environment=self.environment)
 
 
 def _point(axis, place, live_mib=64, threads=1, kinds=16):
@@ -85,9 +88,10 @@ def _point(axis, place, live_mib=64, threads=1, kinds=16):
                 "kinds": f"{place} sizes in use, 64 MiB live"}[axis]
     return _Own(f"scale_{axis}_{place}", f"random replacement: {question}", "scale", threads,
                 (live_mib * 1024, "THREADS", kinds), judges_time=False, judges_memory=False, curve=(axis, place),
-                most_rounds=1 if live_mib >= 2048 else 3)
+                most_rounds=1 if live_mib >= 2048 else 3, memory_mib=live_mib + live_mib // 4)
 
 
+LIVE_MIB = (1, 16, 256, 2048, 8192)
 CURVES = {"live": "live memory, MiB", "threads": "threads", "kinds": "sizes in use"}
 
 _OWN = (
@@ -112,21 +116,27 @@ _OWN = (
          arguments=("THREADS", 4, 32768), factor=7),
     _Own("churn", "threads made anew all the time, with survivors in a shared table", "churn", "MANY"),
     _Own("large", "5 to 25 MiB, 20 live, written in full", "large", arguments=()),
-    _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1)),
+    _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1), memory_mib=2048),
     _Own("realloc_step", "one vector growing to 400 MiB by 1 MiB", "realloc_growth", arguments=(400, 2)),
     _Own("realloc_many", "128 vectors of 64 KiB to 16 MiB that grow side by side", "realloc_many", arguments=()),
     # No contest, but a yardstick for the two above: one malloc of the final size, touched.
     _Own("touch_double", "what touching 1 GiB costs", "realloc_growth", arguments=(1024, 3), judges_time=False,
-         judges_memory=False),
+         judges_memory=False, memory_mib=1536),
     _Own("touch_step", "what touching 400 MiB costs", "realloc_growth", arguments=(400, 3), judges_time=False,
          judges_memory=False),
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
     _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False,
          most_rounds=5),
+    # The same twice more, for what is kept: with more threads, and when nobody allocates, with Ashlar's responder on.
+    _Own("idle_64", "64 threads free 30 MB each and sleep", "idle", 64, fixed=True, judges_time=False,
+         judges_memory=False, most_rounds=2, memory_mib=3072),
+    _Own("idle_asleep", "16 threads free 30 MB each, and all sleep; ashlar's responder is on", "idle", 16,
+         arguments=("THREADS", 2), fixed=True, judges_time=False, judges_memory=False, most_rounds=2,
+         environment={"ASHLAR_CONF": "responder:on"}),
     _Own("phases", "six phases with other sizes, few survivors, then idle", "phases", "MANY", judges_time=False,
-         most_rounds=2, together=True),
-    *(_point("live", live, live_mib=live) for live in (1, 16, 256, 2048, 8192)),
+         most_rounds=2, rests=True),
+    *(_point("live", live, live_mib=live) for live in LIVE_MIB),
     *(_point("threads", threads, threads=threads) for threads in (1, 2, 4, 8, 16, 64)),
     *(_point("kinds", kinds, kinds=kinds) for kinds in (1, 4, 16, 64)),
 )

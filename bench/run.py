@@ -396,8 +396,14 @@ def write_tables(raw, directory):
 
 
 def write_page(raw, directory):
-    import page  # here, for only the page needs the library that draws
-
+    """The plots and the tables as one page, where the library that draws is installed."""
+    try:
+        import page
+    except ModuleNotFoundError as reason:
+        if reason.name != "matplotlib":
+            raise
+        remark("no page of plots: python3-matplotlib is not installed")
+        return
     outcome = results.Results(raw)
     (directory / "results.html").write_text(page.make(outcome, outcome.report()))
 

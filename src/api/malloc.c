@@ -20,28 +20,40 @@ static COLD void *allocate_slow(size_t bytes, size_t alignment, bool zeroed, con
     return block != NULL ? block : no_memory();
 }
 
-/* A block of `class`, from the list, or by the short slow path perhaps of a larger class; NULL: allocate_slow() must
- * try. */
-static inline void *take_block(class_id class, size_t alignment, const char *in)
+/* A block of `class`, or perhaps of a larger one, by the short slow path; allocate_slow() where that gives none. */
+static NOINLINE void *allocate_shortly(size_t bytes, class_id class, const char *in)
 {
-    void *block = NULL;
+    void *const block = heap_take(class, BLOCK_ALIGN, in);
 
-    if (class.i < CLASS_MEDIUM) { /* else a magazine comes first */
-        block = heap_pop(heap_mine(), class);
-        if (block == NULL)
-            block = heap_pop_last(heap_mine(), class);
-    }
-    return block != NULL ? block : heap_take(class, alignment, in);
+    return likely(block != NULL) ? block : allocate_slow(bytes, BLOCK_ALIGN, false, in);
+}
+
+/* A block of `class`, from the list or the magazine; NULL: the slow paths must try. */
+ALWAYS_INLINE void *take_ready(class_id class)
+{
+    if (class.i >= CLASS_MEDIUM)
+        return heap_pop_kept(class);
+    void *const block = heap_pop(heap_mine(), class);
+
+    return block != NULL ? block : heap_pop_last(heap_mine(), class);
 }
 
 NOINLINE void *api_malloc_slow(size_t bytes, const char *in)
 {
-    if (bytes <= CLASS_BYTES_MAX) {
-        void *const block = take_block(class_of(bytes), BLOCK_ALIGN, in);
-        if (likely(block != NULL))
-            return block;
-    }
-    return allocate_slow(bytes, BLOCK_ALIGN, false, in);
+    if (unlikely(bytes > CLASS_BYTES_MAX))
+        return allocate_slow(bytes, BLOCK_ALIGN, false, in);
+    const class_id class = class_of(bytes);
+    void *const block = take_ready(class);
+
+    return likely(block != NULL) ? block : allocate_shortly(bytes, class, in);
+}
+
+/* The same, at a multiple of `alignment`; NULL: allocate_slow() must try. */
+static inline void *take_block(class_id class, size_t alignment, const char *in)
+{
+    void *const block = take_ready(class);
+
+    return block != NULL ? block : heap_take(class, alignment, in);
 }
 
 /* As malloc, in the name of `in`. */
@@ -142,10 +154,16 @@ static COLD void free_anything(void *address, const char *in)
         foreign_free(address, in);
 }
 
+static NOINLINE void free_shortly(void *address, const char *in)
+{
+    if (!heap_free_shortly(address))
+        free_anything(address, in);
+}
+
 NOINLINE void api_free_slow(void *address, const char *in)
 {
-    if (!heap_free_other(address))
-        free_anything(address, in);
+    if (!heap_push_kept(address))
+        free_shortly(address, in);
 }
 
 EXPORT void ashlar_free(void *address) { api_free(address, "free"); }

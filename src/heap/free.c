@@ -123,33 +123,28 @@ struct heap_block heap_find(const void *address, const char *in)
 
 /* ---- Freeing --------------------------------------------------------------------------------------------------------------------------- */
 
-/* Free into a slab of the calling thread, of which the fast path saw only the first granule. thread: inside `heap`. */
-static void free_own(struct heap *heap, struct slab *slab, struct block *block)
-{
-    slab_mark_free(block);
-    if (heap_may_keep(heap, slab_class(slab))) {
-        heap_keep(heap, slab_class(slab), block);
-        return;
-    }
-    block->link = slab_link(slab->freed);
-    slab->freed = block;
-    heap_slab_freed(heap, slab, 1);
-}
-
-static void free_remote(struct heap *heap, struct slab *slab, struct block *block)
+/* Free `block`, a live one of `slab`. `heap`: which this thread is inside, or NULL where it may enter none: the block
+ * then goes home as another thread's does, with which nothing that it interrupts is in the way. */
+ALWAYS_INLINE void free_block(struct heap *heap, struct slab *slab, struct block *block, bool is_mine)
 {
     struct heap *const own = heap != NULL && !load_relaxed(&heap->is_shared) ? heap : NULL;
 
     slab_mark_free(block);
-    if (own != NULL && heap_may_keep(own, slab_class(slab)) && !heap_is_direct(slab))
+    if (own != NULL && heap_may_keep(own, slab_class(slab)) && (is_mine || !heap_is_direct(slab))) {
         heap_keep(own, slab_class(slab), block);
-    else
-        heap_send(own, slab, block);
-    if (own != NULL) {
-        count_up(&own->remote_frees, 1);
+    } else if (own != NULL && is_mine) {
+        block->link = slab_link(slab->freed);
+        slab->freed = block;
+        heap_slab_freed(own, slab, 1);
     } else {
-        add_relaxed(&heap_counts.remote_frees, 1);
+        heap_send(own, slab, block);
     }
+    if (is_mine)
+        return;
+    if (own != NULL)
+        count_up(&own->remote_frees, 1);
+    else
+        add_relaxed(&heap_counts.remote_frees, 1);
 }
 
 static void free_small(struct slab *slab, struct block *block, const char *in)
@@ -159,23 +154,18 @@ static void free_small(struct slab *slab, struct block *block, const char *in)
         return;
     }
     struct heap *const heap = heap_enter();
-    const bool is_own = heap_own() != NULL && heap_slab_is_mine(slab);
 
     if (line_kind(&slab->line) != GRANULE_SLAB) /* a visitor ended it while we waited: no block of it was live */
         heap_report(MISUSE_UNALLOCATED, block, 0, 0, in);
     else if (slab_looks_free(block))
         heap_suspect(heap, slab, block, true, in);
-    else if (!is_own)
-        free_remote(heap, slab, block);
-    else if (heap != NULL)
-        free_own(heap, slab, block);
     else
-        add_relaxed(&heap_counts.dropped, 1);
+        free_block(heap, slab, block, heap_own() != NULL && heap_slab_is_mine(slab));
     if (heap != NULL)
         heap_leave(heap);
 }
 
-bool heap_free_other(void *address)
+bool heap_free_shortly(void *address)
 {
     struct heap *const heap = heap_own();
     const uintptr_t offset = page_offset(address);
@@ -189,13 +179,12 @@ bool heap_free_other(void *address)
     struct slab *const slab = slab_of_line(line);
     struct block *const block = address;
 
-    if (heap_slab_is_mine(slab) || !slab_has_block(slab, (uintptr_t)address) || slab_looks_free(block) ||
-        !heap_enter_own(heap))
+    if (!slab_has_block(slab, (uintptr_t)address) || slab_looks_free(block) || !heap_enter_own(heap))
         return false;
     const bool is_live = line_kind(&slab->line) == GRANULE_SLAB; /* else a visitor ended it while we waited */
 
     if (likely(is_live))
-        free_remote(heap, slab, block);
+        free_block(heap, slab, block, heap_slab_is_mine(slab));
     heap_leave_own(heap);
     return is_live;
 }

@@ -127,8 +127,7 @@ ALWAYS_INLINE void *heap_pop_last(struct heap *heap, class_id class)
 
 enum heap_push_result { HEAP_PUSHED, HEAP_PUSHED_EVENT, HEAP_NOT_PUSHED };
 
-/* Free `address` into its slab if it is a block in the first granule of a slab of this thread and does not look free
- * already. HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must
+/* Free `address` into its slab if it is a small block of a slab of this thread and does not look free already. HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must
  * look. */
 ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_out)
 {
@@ -180,6 +179,126 @@ ALWAYS_INLINE struct slab *heap_live_slab(const void *address)
 /* What heap_push() found to be due: the slab has blocks again, or nothing but free blocks. */
 void heap_event(struct slab *slab);
 
+/* ---- Medium blocks: the magazines, see magazine.c ------------------------------------------------------------------------------- */
+
+/* The calling thread's own heap, or NULL when it has none (yet, or any more). */
+static inline struct heap *heap_own(void) { return heap_self < sizeof heap_none ? NULL : heap_mine(); }
+
+/* Go inside `heap`, which is the calling thread's own and outside of which it is. returns: false when a visitor is there. */
+static inline bool heap_try_enter_own(struct heap *heap)
+{
+    store_relaxed(&heap->is_busy, true);
+    /* For a handler on this thread. For a visitor: it waits for all stores between its taking the lock and its looking
+     * at is_busy, so one of the two sees the other. */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (likely(os_lock_is_free(&heap->lock)))
+        return true;
+    store_release(&heap->is_busy, false);
+    return false;
+}
+
+/* Go inside the calling thread's own heap, if it has one and nothing is in the way: this thread, interrupted inside, or
+ * a visitor. */
+ALWAYS_INLINE bool heap_enter_at_once(struct heap *heap)
+{
+    return likely(heap_self >= sizeof heap_none) && likely(!load_relaxed(&heap->is_busy)) &&
+           likely(heap_try_enter_own(heap));
+}
+
+/* Out again: what was done is seen by the next visitor. */
+static inline void heap_leave_own(struct heap *heap)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    store_release(&heap->is_busy, false);
+}
+
+/* Blocks that a magazine of each class may hold; of small classes there are none. */
+extern const uint8_t heap_magazine_room[CLASS_COUNT] __attribute__((visibility("hidden")));
+
+static inline struct heap_magazine *heap_magazine_of(struct heap *heap, class_id medium)
+{
+    return &heap->magazines[medium.i - CLASS_MEDIUM];
+}
+
+/* Whether the magazine of `class` can take one more block. None of a class that is not medium can. */
+static inline bool heap_may_keep(struct heap *heap, class_id class)
+{
+    return class.i >= CLASS_MEDIUM && heap_magazine_of(heap, class)->count < heap_magazine_room[class.i];
+}
+
+/* Keep `block`, which is marked as free and in no list; it counts as used in its slab. heap_may_keep() has said so. */
+static inline void heap_keep(struct heap *heap, class_id class, struct block *block)
+{
+    struct heap_magazine *const magazine = heap_magazine_of(heap, class);
+
+    block->link = slab_link(NULL); /* so that damage is seen */
+    magazine->blocks[magazine->count] = block;
+    atomic_signal_fence(memory_order_seq_cst); /* a child that another thread forks finds a block once, or not at all */
+    magazine->count++;
+}
+
+/* Pop the block of the medium `class` that was kept last. returns: NULL when the slow path must look: there is none, or
+ * somebody has written into it; the thread has no heap, or is inside it; and every 64th time, for time may have passed. */
+ALWAYS_INLINE void *heap_pop_kept(class_id class)
+{
+    enum { LOOKS = 64 };
+    struct heap *const heap = heap_mine();
+    struct block *kept = NULL;
+
+    if (unlikely(!heap_enter_at_once(heap)))
+        return NULL;
+    struct heap_magazine *const magazine = heap_magazine_of(heap, class);
+    const uint32_t count = magazine->count;
+    const uint64_t handed = load_relaxed(&heap->handed[class.i]);
+
+    if (likely(count != 0) && likely(handed % LOOKS != 0)) {
+        struct block *const last = magazine->blocks[count - 1];
+        if (!ASHLAR_CHECKS || likely(last->link == slab_cipher(heap->link_secret))) {
+            kept = last;
+            magazine->count = count - 1;
+            store_relaxed(&heap->handed[class.i], handed + 1);
+            slab_mark_used(kept);
+        }
+    }
+    heap_leave_own(heap);
+    return kept;
+}
+
+/* Keep the block at `address` if it is a medium one that does not look free already, and there is room. returns: false
+ * when nothing was done, and heap_free() must look. */
+ALWAYS_INLINE bool heap_push_kept(void *address)
+{
+    struct heap *const heap = heap_mine();
+    const uintptr_t offset = page_offset(address);
+
+    if (unlikely(!page_holds_block(offset)))
+        return false;
+    struct slab *slab = page_line(offset);
+    size_t inside = offset & (GRANULE_BYTES - 1);
+
+    if (line_kind(&slab->line) == GRANULE_SLAB_REST) {
+        inside += (size_t)slab->line.granules << GRANULE_SHIFT;
+        slab -= slab->line.granules;
+    }
+    const class_id class = slab_class(slab);
+
+    if (line_kind(&slab->line) != GRANULE_SLAB || class.i < CLASS_MEDIUM || !heap_enter_at_once(heap))
+        return false;
+    const uintptr_t owner = load_relaxed(&slab->line.owner);
+    const bool keeps = likely(inside < load_relaxed(&slab->carved)) && likely(slab_is_start(slab, inside)) &&
+                       likely(load_relaxed(&slab->line.released) == 0) && likely(!slab_looks_free(address)) &&
+                       likely(owner != LINE_NOBODY) && likely(heap_may_keep(heap, class));
+
+    if (likely(keeps)) {
+        slab_mark_free(address);
+        heap_keep(heap, class, address);
+        if (owner != (heap_self | LINE_ASKS))
+            count_up(&heap->remote_frees, 1);
+    }
+    heap_leave_own(heap);
+    return keeps;
+}
+
 /* ---- Blocks ----------------------------------------------------------------------------------------------------------------------- */
 
 struct heap_request {
@@ -210,9 +329,9 @@ struct heap_block heap_find(const void *address, const char *in);
  */
 bool heap_free(void *address, const char *in);
 
-/* Free `address` if it is the start of a live small block of another thread's, and nothing is in the way: the short way
- * of what heap_free() does. returns: false when nothing was done, and heap_free() must look. */
-bool heap_free_other(void *address);
+/* Free `address` if it is a live block of a slab, and nothing is in the way: the short way of what heap_free() does, for
+ * medium blocks and those of other threads. returns: false when nothing was done, and heap_free() must look. */
+bool heap_free_shortly(void *address);
 
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */
 bool heap_fits(const struct heap_block *block, size_t bytes);

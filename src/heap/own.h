@@ -15,22 +15,6 @@ bool heap_enter_shared(struct heap *heap);
 
 void heap_leave(struct heap *heap);
 
-/* The calling thread's own heap, or NULL when it has none (yet, or any more). */
-static inline struct heap *heap_own(void) { return heap_self < sizeof heap_none ? NULL : heap_mine(); }
-
-/* The one step of heap_enter_own(). */
-static inline bool heap_try_enter_own(struct heap *heap)
-{
-    store_relaxed(&heap->is_busy, true);
-    /* For a handler on this thread. For a visitor: it waits for all stores between its taking the lock and its looking
-     * at is_busy, so one of the two sees the other. */
-    atomic_signal_fence(memory_order_seq_cst);
-    if (likely(os_lock_is_free(&heap->lock)))
-        return true;
-    store_release(&heap->is_busy, false);
-    return false;
-}
-
 bool heap_enter_own_slowly(struct heap *heap);
 
 /* Go inside `heap`, which is the calling thread's own; waits for a visitor to leave. returns: false when this thread is
@@ -38,13 +22,6 @@ bool heap_enter_own_slowly(struct heap *heap);
 static inline bool heap_enter_own(struct heap *heap)
 {
     return likely(!load_relaxed(&heap->is_busy) && heap_try_enter_own(heap)) || heap_enter_own_slowly(heap);
-}
-
-/* Out again: what was done is seen by the next visitor. */
-static inline void heap_leave_own(struct heap *heap)
-{
-    atomic_signal_fence(memory_order_seq_cst);
-    store_release(&heap->is_busy, false);
 }
 
 struct heap *heap_at(uint32_t id);
@@ -116,31 +93,6 @@ void heap_report(enum heap_misuse_kind kind, const void *address, uintptr_t bloc
 
 /* ---- magazine.c: medium blocks that were freed last. thread: inside the heap, which is not shared, if not said otherwise ------- */
 
-/* Blocks that a magazine of each class may hold; of small classes there are none. */
-extern const uint8_t heap_magazine_room[CLASS_COUNT] __attribute__((visibility("hidden")));
-
-static inline struct heap_magazine *heap_magazine_of(struct heap *heap, class_id medium)
-{
-    return &heap->magazines[medium.i - CLASS_MEDIUM];
-}
-
-/* Whether the magazine of `class` can take one more block. None of a class that is not medium can. */
-static inline bool heap_may_keep(struct heap *heap, class_id class)
-{
-    return class.i >= CLASS_MEDIUM && heap_magazine_of(heap, class)->count < heap_magazine_room[class.i];
-}
-
-/* Keep `block`, which is marked as free and in no list; it counts as used in its slab. heap_may_keep() has said so. */
-static inline void heap_keep(struct heap *heap, class_id class, struct block *block)
-{
-    struct heap_magazine *const magazine = heap_magazine_of(heap, class);
-
-    block->link = slab_link(NULL); /* so that damage is seen */
-    magazine->blocks[magazine->count] = block;
-    atomic_signal_fence(memory_order_seq_cst); /* a child that another thread forks finds a block once, or not at all */
-    magazine->count++;
-}
-
 /* The block of `class` that was kept last; NULL: there is none. */
 static inline struct block *heap_take_kept(struct heap *heap, class_id class)
 {
@@ -194,8 +146,9 @@ bool heap_is_direct(const struct slab *slab);
 /* Blocks that others freed in `slab` and its owner has not taken yet. */
 uint32_t heap_remote_count(const struct slab *slab);
 
-/* Write into the line of `slab`, which belongs to `heap`, who may free into it without asking. Nobody may where pages
- * are released: a second free would not find the key word of the first. */
+/* Write into the line of `slab`, which belongs to `heap`, who may free into it without asking. Nobody may where blocks
+ * are medium: a magazine comes first; nor where pages are released: a second free would not find the key word of the
+ * first. */
 void heap_own_line(const struct heap *heap, struct slab *slab);
 
 /* `heap` takes over a fresh slab, which nobody knows yet. */

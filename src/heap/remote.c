@@ -26,7 +26,8 @@ uint32_t heap_remote_count(const struct slab *slab) { return remote_unpack(load_
 
 void heap_own_line(const struct heap *heap, struct slab *slab)
 {
-    const uintptr_t self = heap_self_of(heap) | (load_relaxed(&slab->line.released) != 0 ? LINE_ASKS : 0);
+    const bool asks = slab->line.class >= CLASS_MEDIUM || load_relaxed(&slab->line.released) != 0;
+    const uintptr_t self = heap_self_of(heap) | (asks ? LINE_ASKS : 0);
 
     store_relaxed(&slab->line.owner, load_relaxed(&heap->is_shared) ? LINE_NOBODY : self);
 }

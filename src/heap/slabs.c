@@ -178,11 +178,6 @@ static void settle_slab(struct heap *heap, struct slab *slab)
 /* `needed` has come to 0. */
 static void react(struct heap *heap, struct slab *slab)
 {
-    if (slab->line.state != SLAB_FULL && slab->line.slack != 0) { /* of a medium class */
-        slab->needed = 1;
-        slab->line.slack--;
-        return;
-    }
     if (slab == heap->current[slab->line.class])
         return; /* empty, and about to be used again */
     leave_list(heap, slab);
@@ -203,26 +198,6 @@ void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
 /* Whether `needed` has come to 0. It has wrapped if a handler freed more blocks of this slab since. */
 static bool is_due(const struct slab *slab) { return (int32_t)slab->needed <= 0; }
 
-/* Keep the block of a medium slab that was freed last. returns: false when it stays free in its slab. */
-static bool keep_freed(struct heap *heap, struct slab *slab)
-{
-    struct block *const block = slab->freed;
-
-    if (!heap_may_keep(heap, slab_class(slab)))
-        return false;
-    struct block *const next = slab_next(block);
-
-    if (next != NULL && slab->line.state == SLAB_FULL)
-        return false; /* a handler could not wake it */
-    if (next != NULL && unlikely(!slab_has_block(slab, (uintptr_t)next)))
-        return false; /* damaged: whoever takes the list will say so */
-    slab->freed = next;
-    atomic_signal_fence(memory_order_seq_cst); /* see heap_keep() */
-    slab->needed = 1;
-    heap_keep(heap, slab_class(slab), block);
-    return true;
-}
-
 void heap_event(struct slab *slab)
 {
     struct heap *const heap = heap_mine(); /* its own: the slab is this thread's */
@@ -238,8 +213,7 @@ void heap_event(struct slab *slab)
     if (heap_slab_is_mine(slab) && is_due(slab)) { /* else a visitor ended it while we waited */
         slab->line.slack = (uint16_t)(slab->line.slack + slab->needed);
         slab->needed = 0;
-        if (!keep_freed(heap, slab))
-            react(heap, slab);
+        react(heap, slab);
     }
     heap_leave_own(heap);
 }

@@ -115,12 +115,11 @@ static inline uint32_t slab_number_of(const struct slab *slab, const struct bloc
 
 static inline uint32_t slab_used(const struct slab *slab) { return slab->needed + slab->line.slack; }
 
-/* `used` blocks are used. From now on count down to empty; in a medium class to the next free, so that each is an
- * event: see heap/magazine.c. */
+/* `used` blocks are used. From now on count down to empty. */
 static inline void slab_set_used(struct slab *slab, uint32_t used)
 {
-    slab->needed = used > 0 && slab->line.class >= CLASS_MEDIUM ? 1 : used;
-    slab->line.slack = (uint16_t)(used - slab->needed);
+    slab->needed = used;
+    slab->line.slack = 0;
 }
 
 static inline void slab_wake(struct slab *slab) { slab_set_used(slab, slab_used(slab)); }

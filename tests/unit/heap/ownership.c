@@ -483,6 +483,54 @@ TEST(a_damaged_list_is_reported_and_not_followed)
 
 /* ---- A handler inside ------------------------------------------------------------------------------------------------ */
 
+/* Ann's blocks of a slab that is full and sleeps until two of them are free; and one of another slab. */
+static struct slab *fill_a_slab(void **full)
+{
+    const uint32_t capacity = class_table[class_of(1024).i].capacity;
+
+    for (uint32_t i = 0; i < capacity; i++)
+        full[i] = get_as(ANN, 1024);
+    (void)get_as(ANN, 1024);
+    CHECK_EQ(slab_of(full[0])->line.state, SLAB_FULL);
+    CHECK_EQ(slab_of(full[0])->needed, 2);
+    return slab_of(full[0]);
+}
+
+TEST(a_handler_may_free_between_a_count_and_its_event)
+{
+    void *full[64];
+    struct slab *due = NULL, *none = NULL;
+
+    begin();
+    struct slab *const slab = fill_a_slab(full);
+    be(ANN);
+    CHECK_EQ(heap_push(full[0], &none), HEAP_PUSHED);
+    CHECK_EQ(heap_push(full[1], &due), HEAP_PUSHED_EVENT);
+    CHECK_EQ(due, slab);
+    CHECK_EQ(heap_push(full[2], &none), HEAP_PUSHED); /* the handler's: the count wraps */
+    CHECK_EQ(heap_push(full[3], &none), HEAP_PUSHED);
+    heap_event(slab);
+    CHECK_EQ(slab->line.state, SLAB_PARTIAL);
+    check_held(61);
+}
+
+TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
+{
+    void *full[64];
+
+    begin();
+    struct slab *const slab = fill_a_slab(full);
+    struct heap *const ann = heap_of(ANN);
+    ann->is_busy = true; /* here the signal comes */
+    walk_put_back(full[0]);
+    walk_put_back(full[1]);
+    ann->is_busy = false; /* and goes */
+    CHECK_EQ(slab->line.state, SLAB_FULL);
+    free_as(ANN, full[2]);
+    CHECK_EQ(slab->line.state, SLAB_PARTIAL);
+    check_held(62);
+}
+
 TEST(a_handler_that_interrupted_a_slow_path_is_served_and_harms_nothing)
 {
     void *blocks[64];

@@ -204,7 +204,8 @@ static inline void walk_owner(const struct slab *slab, struct remote remote)
     const struct heap *const heap = heap_at(remote.owner);
     CHECK(remote.owner <= walk.heap_count && load_relaxed(&heap->is_live));
     CHECK_EQ(remote.direct, heap->is_shared);
-    const uintptr_t self = heap_self_of(heap) | (load_relaxed(&slab->line.released) != 0 ? LINE_ASKS : 0);
+    const bool asks = slab->line.class >= CLASS_MEDIUM || load_relaxed(&slab->line.released) != 0;
+    const uintptr_t self = heap_self_of(heap) | (asks ? LINE_ASKS : 0);
     CHECK_EQ(owner, heap->is_shared ? LINE_NOBODY : self);
     CHECK_EQ(remote.token, remote.count != 0);
     CHECK(walk.place[index] != WALK_NOWHERE);
@@ -235,14 +236,8 @@ static inline uint32_t walk_magazines(const struct slab *slab)
     return sum;
 }
 
-/* Small slabs that are awake count down to empty, medium ones to the next free. */
-static inline void walk_count(const struct slab *slab)
-{
-    if (slab->line.class < CLASS_MEDIUM)
-        CHECK_EQ(slab->line.slack, 0);
-    else
-        CHECK_EQ(slab->needed, slab_used(slab) > 0);
-}
+/* Slabs that are awake count down to empty. */
+static inline void walk_count(const struct slab *slab) { CHECK_EQ(slab->line.slack, 0); }
 
 /* Where a slab is listed goes with what it can give. */
 static inline void walk_state(const struct slab *slab, uint32_t freed)
@@ -325,8 +320,12 @@ static inline void *walk_get_from(struct heap *heap, size_t bytes)
 /* As malloc, fast path first. */
 static inline void *walk_get(size_t bytes)
 {
-    void *const block = bytes <= CLASS_SMALL_MAX ? heap_pop(heap_mine(), class_of_small(bytes)) : NULL;
+    void *block = NULL;
 
+    if (bytes <= CLASS_SMALL_MAX)
+        block = heap_pop(heap_mine(), class_of_small(bytes));
+    else if (bytes <= CLASS_BYTES_MAX)
+        block = heap_pop_kept(class_of_medium(bytes));
     return block != NULL ? block : walk_get_from(NULL, bytes);
 }
 
@@ -342,7 +341,7 @@ static inline void walk_put_back(void *block)
         heap_event(slab);
         return;
     case HEAP_NOT_PUSHED:
-        CHECK(heap_free(block, "free"));
+        CHECK(heap_push_kept(block) || heap_free(block, "free"));
     }
 }
 

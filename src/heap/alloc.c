@@ -90,8 +90,11 @@ static struct block *idle_blocks(struct heap *heap, class_id class)
         return heap->list[class.i];
     struct block *const kept = heap_take_kept(heap, class);
 
-    if (kept != NULL)
+    if (kept != NULL) {
+        heap_check_kept(kept, "malloc");
+        kept->link = slab_link(NULL);
         return kept;
+    }
     struct block *const freed = take_freed(heap, class);
 
     if (freed != NULL || heap->partial[class.i].oldest.i == 0 || may_carve(heap, class) || !advance(heap, class))
@@ -198,7 +201,7 @@ void *heap_take(class_id class, size_t alignment, const char *in)
     return block;
 }
 
-void *heap_alloc_inside(struct heap *heap, const struct heap_request *request)
+static void *serve(struct heap *heap, const struct heap_request *request)
 {
     if (request->bytes > CLASS_BYTES_MAX || request->alignment > CLASS_BYTES_MAX)
         return heap_large_alloc(heap, request);
@@ -209,6 +212,27 @@ void *heap_alloc_inside(struct heap *heap, const struct heap_request *request)
     if (block != NULL && request->zeroed)
         __builtin_memset(block, 0, heap_small_bytes(block));
     return block;
+}
+
+/* The request was refused: what this thread holds back, then what others do, may leave room for it. */
+static NOINLINE void *serve_after_giving_back(struct heap *heap, const struct heap_request *request)
+{
+    if (load_relaxed(&heap->is_shared) || page_is_inside())
+        return NULL;
+    heap_settle_inside(heap);
+    void *const block = serve(heap, request);
+
+    if (block != NULL)
+        return block;
+    heap_visit_all();
+    return serve(heap, request);
+}
+
+void *heap_alloc_inside(struct heap *heap, const struct heap_request *request)
+{
+    void *const block = serve(heap, request);
+
+    return likely(block != NULL) ? block : serve_after_giving_back(heap, request);
 }
 
 void *heap_alloc(struct heap *shared, const struct heap_request *request)

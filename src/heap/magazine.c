@@ -32,7 +32,12 @@ static_assert(MAGAZINE_BYTES / CLASS_BYTES_MAX >= 2, "a magazine of one block wo
 
 static struct block *pop(struct heap_magazine *magazine)
 {
-    return magazine->count != 0 ? magazine->blocks[--magazine->count] : NULL;
+    if (magazine->count == 0)
+        return NULL;
+    struct block *const block = magazine->blocks[--magazine->count];
+
+    atomic_signal_fence(memory_order_seq_cst); /* as in heap_keep() */
+    return block;
 }
 
 static struct slab *slab_of(const struct block *block) { return slab_of_line(page_line(page_offset(block))); }
@@ -69,14 +74,14 @@ void heap_magazines_due(struct heap *heap, uint64_t now_ms)
 
 void heap_magazines_send(struct heap *heap)
 {
-    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
-        struct block *block;
-        while ((block = pop(heap_magazine_of(heap, class))) != NULL)
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++)
+        while (heap_has_sound_kept(heap, class)) {
+            struct block *const block = pop(heap_magazine_of(heap, class));
             heap_send(NULL, slab_of(block), block);
-    }
+        }
 }
 
-/* A damaged list stays where it is: whoever takes from it will say so. */
+/* What is damaged stays where it is, here and there: whoever takes from it will say so. */
 static void send_list(struct heap *heap, class_id class)
 {
     struct block *block = heap->list[class.i];

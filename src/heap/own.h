@@ -37,6 +37,9 @@ bool heap_threads_fork_child(void);
 /* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
 void heap_bury_all(bool (*is_gone)(const struct heap *heap));
 
+/* Give back what `heap` holds back, as heap_settle(). thread: inside it. */
+void heap_settle_inside(struct heap *heap);
+
 /* Take what others sent; every few milliseconds send parcels, and purge what is due. thread: inside `heap`. */
 void heap_look_around(struct heap *heap);
 
@@ -102,6 +105,14 @@ static inline struct block *heap_take_kept(struct heap *heap, class_id class)
     return heap_magazine_of(heap, class)->blocks[--heap_magazine_of(heap, class)->count];
 }
 
+/* Whether there is one, and nobody has written into it. */
+static inline bool heap_has_sound_kept(struct heap *heap, class_id class)
+{
+    const struct heap_magazine *const magazine = heap_magazine_of(heap, class);
+
+    return magazine->count != 0 && (!ASHLAR_CHECKS || slab_next(magazine->blocks[magazine->count - 1]) == NULL);
+}
+
 /* Report when somebody has written into `block`, which was kept. */
 static inline void heap_check_kept(const struct block *block, const char *in)
 {
@@ -113,7 +124,7 @@ static inline void heap_check_kept(const struct block *block, const char *in)
 void heap_magazines_return(struct heap *heap);
 void heap_magazines_due(struct heap *heap, uint64_t now_ms);
 
-/* Empty all magazines, by the ways of another thread's frees; and the medium lists, too, which no fast path touches.
+/* Empty all magazines down to a damaged block, by the ways of another thread's frees; and the medium lists, too, which no fast path touches.
  * thread: a visitor; the first also in a fork child. */
 void heap_magazines_send(struct heap *heap);
 void heap_medium_send(struct heap *heap);

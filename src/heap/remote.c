@@ -161,17 +161,18 @@ void heap_send(struct heap *heap, struct slab *slab, struct block *block)
 
 /* ---- Taking -------------------------------------------------------------------------------------------------------------------------- */
 
-/* Put the blocks that the word named on the slab's freed list; they are used until now. */
-static void splice_home(struct slab *slab, struct remote remote)
+/* Put the blocks that the word named on the slab's freed list; they are used until now. returns: how many. */
+static uint32_t splice_home(struct slab *slab, struct remote remote)
 {
     struct block *const last = slab_block(slab, remote.last);
 
     if (remote.count > slab_used(slab)) {
         heap_report(MISUSE_DAMAGED_LIST, last, (uintptr_t)last, slab->block_bytes, "free");
-        return;
+        return 0;
     }
     last->link = slab_link(slab->freed);
     slab->freed = slab_block(slab, remote.first);
+    return remote.count;
 }
 
 /* Take the blocks of one slab from the inbox, and give up its token. */
@@ -189,10 +190,8 @@ static void collect(struct heap *heap, struct slab *slab)
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, empty, memory_order_acq_rel,
                                                     memory_order_relaxed));
     const struct remote remote = remote_unpack(word);
-    if (remote.count == 0)
-        return;
-    splice_home(slab, remote);
-    heap_slab_freed(heap, slab, remote.count);
+    if (remote.count != 0)
+        heap_slab_freed(heap, slab, splice_home(slab, remote));
 }
 
 void heap_collect_mail(struct heap *heap)
@@ -318,10 +317,8 @@ bool heap_claim(struct heap *heap, struct slab *slab)
     } while (!atomic_compare_exchange_weak_explicit(&slab->remote, &word, remote_pack(after), memory_order_acquire,
                                                     memory_order_relaxed));
     heap_own_line(heap, slab);
-    if (!before.token && before.count != 0) {
-        splice_home(slab, before);
-        slab_set_used(slab, slab_used(slab) - before.count);
-    }
+    if (!before.token && before.count != 0)
+        slab_set_used(slab, slab_used(slab) - splice_home(slab, before));
     return true;
 }
 

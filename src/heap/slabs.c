@@ -204,7 +204,7 @@ void heap_event(struct slab *slab)
 
     if (!heap_enter_own(
             heap)) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
-        if (slab->line.slack != 0 && heap_remote_count(slab) != slab_used(slab)) { /* else a visitor may be ending it */
+        if (slab->line.slack != 0 && os_lock_is_free(&heap->lock)) { /* else a visitor may be ending it */
             slab->needed = 1;
             slab->line.slack--;
         }

@@ -286,12 +286,8 @@ bool heap_thread_arm(void)
 
 void heap_thread_reserve(void) { become_heapless(RESERVE_HEAP); }
 
-void heap_settle(void)
+void heap_settle_inside(struct heap *heap)
 {
-    struct heap *const heap = heap_enter();
-
-    if (heap == NULL)
-        return;
     heap_magazines_return(heap);
     heap_send_parcels(heap);
     heap_collect(heap);
@@ -304,6 +300,15 @@ void heap_settle(void)
         }
     }
     heap_thin_all(heap);
+}
+
+void heap_settle(void)
+{
+    struct heap *const heap = heap_enter();
+
+    if (heap == NULL)
+        return;
+    heap_settle_inside(heap);
     heap_leave(heap);
 }
 
@@ -383,6 +388,8 @@ static void bury(struct heap *heap)
         heap->current[class.i] = NULL;
         heap->partial[class.i] = (struct heap_queue){NO_GRANULE, NO_GRANULE};
         heap->full[class.i] = NO_GRANULE;
+        if (class.i >= CLASS_MEDIUM)
+            heap_magazine_of(heap, class)->count = 0;
     }
     store_relaxed(&heap->parcel_bytes, 0);
     store_relaxed(&heap->is_busy, false);

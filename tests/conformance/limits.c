@@ -275,6 +275,25 @@ TEST(a_hard_limit_ends_memory_and_gives_it_back)
     serves_again();
 }
 
+/* Every block that a thread keeps for its next request may hold a slab: together much of a low limit. */
+TEST(a_hard_limit_leaves_room_for_one_block_after_all_others_were_freed)
+{
+    enum { BLOCKS = 900 };
+    static void *blocks[BLOCKS];
+    test_restart("hard_limit:24M");
+    size_t bytes = 1100;
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(bytes);
+        CHECK(blocks[i] != NULL);
+        bytes = bytes < 40000 ? bytes + bytes / 8 : 1100;
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        free(blocks[i * 7 % BLOCKS]);
+    void *const large = malloc((size_t)20 << 20);
+    CHECK(large != NULL);
+    free(large);
+}
+
 TEST(a_soft_limit_refuses_nothing)
 {
     test_restart("soft_limit:16M");

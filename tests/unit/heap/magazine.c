@@ -307,6 +307,22 @@ TEST(a_visitor_leaves_a_damaged_list_where_it_is)
     CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
 }
 
+TEST(a_visitor_leaves_a_damaged_block_where_it_is_kept)
+{
+    begin();
+    get_blocks(ANN, 12);
+    (void)get_as(CAT, 16);
+    for (int i = 0; i < 3; i++)
+        free_as(ANN, blocks[i]);
+    ((struct block *)blocks[1])->link ^= 1;
+    visit_as_cat();
+    CHECK_EQ(kept_by(ANN), 2); /* what lies above it went home */
+    CHECK_EQ(reports.count, 0);
+    CHECK_EQ(get_as(ANN, BYTES), blocks[1]);
+    CHECK_EQ(reports.count, 1);
+    CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
+}
+
 /* `is_busy`: Ann was inside a slow path. */
 static void fork_beside_magazines(bool is_busy)
 {
@@ -374,6 +390,7 @@ TEST(damage_to_a_kept_block_is_reported_by_whoever_takes_it)
     CHECK_EQ(reports.count, 1);
     CHECK_EQ(get_as(ANN, 4500), blocks[1]); /* borrowed */
     CHECK_EQ(reports.count, 2);
+    CHECK(heap_of(ANN)->list[class_of(BYTES).i] == NULL); /* nobody follows the link */
     empty_magazines(ANN);
     CHECK_EQ(reports.count, 3);
     CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);

@@ -274,6 +274,30 @@ TEST(a_heap_that_settles_releases_pages_at_once)
     check_survivors();
 }
 
+TEST(a_handler_may_have_the_pages_released_between_a_count_and_its_event)
+{
+    enum { SMALL = 1000 };
+    void *blocks[64];
+    struct slab *due = NULL;
+
+    begin();
+    for (int i = 0; i < 64; i++)
+        blocks[i] = get_as(ANN, SMALL);
+    (void)get_as(ANN, SMALL); /* of another slab */
+    for (int i = 0; i < 63; i++)
+        free_as(ANN, blocks[i]);
+    struct slab *const slab = slab_of(blocks[63]);
+    struct heap *const ann = heap_of(ANN);
+    CHECK_EQ(slab, slab_of(blocks[0]));
+    CHECK_EQ(heap_push(blocks[63], &due), HEAP_PUSHED_EVENT);
+    CHECK_EQ(due, slab);
+    heap_thin_all(ann);
+    CHECK(slab->line.released != 0 && slab->freed == NULL);
+    heap_event(slab);
+    check_held(1);
+    CHECK_EQ(live_granules(), 1);
+}
+
 TEST(what_is_released_is_not_active)
 {
     leave_survivors();

@@ -162,7 +162,7 @@ static NOINLINE void free_shortly(void *address, const char *in)
 
 NOINLINE void api_free_slow(void *address, const char *in)
 {
-    if (!heap_push_kept(address))
+    if (!heap_push_aside(address))
         free_shortly(address, in);
 }
 

@@ -127,8 +127,8 @@ ALWAYS_INLINE void *heap_pop_last(struct heap *heap, class_id class)
 
 enum heap_push_result { HEAP_PUSHED, HEAP_PUSHED_EVENT, HEAP_NOT_PUSHED };
 
-/* Free `address` into its slab if it is a small block of a slab of this thread and does not look free already. HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must
- * look. */
+/* Free `address` into its slab if it is a small block of a slab of this thread and does not look free already.
+ * HEAP_PUSHED_EVENT: done, and heap_event(*slab) is due. HEAP_NOT_PUSHED: nothing was done, heap_free() must look. */
 ALWAYS_INLINE enum heap_push_result heap_push(void *address, struct slab **slab_out)
 {
     const uintptr_t offset = page_offset(address);
@@ -184,7 +184,8 @@ void heap_event(struct slab *slab);
 /* The calling thread's own heap, or NULL when it has none (yet, or any more). */
 static inline struct heap *heap_own(void) { return heap_self < sizeof heap_none ? NULL : heap_mine(); }
 
-/* Go inside `heap`, which is the calling thread's own and outside of which it is. returns: false when a visitor is there. */
+/* Go inside `heap`, which is the calling thread's own and outside of which it is. returns: false when a visitor is
+ * there. */
 static inline bool heap_try_enter_own(struct heap *heap)
 {
     store_relaxed(&heap->is_busy, true);
@@ -238,7 +239,8 @@ static inline void heap_keep(struct heap *heap, class_id class, struct block *bl
 }
 
 /* Pop the block of the medium `class` that was kept last. returns: NULL when the slow path must look: there is none, or
- * somebody has written into it; the thread has no heap, or is inside it; and every 64th time, for time may have passed. */
+ * somebody has written into it; the thread has no heap, or is inside it; and every 64th time, for time may have passed.
+ */
 ALWAYS_INLINE void *heap_pop_kept(class_id class)
 {
     enum { LOOKS = 64 };
@@ -264,9 +266,47 @@ ALWAYS_INLINE void *heap_pop_kept(class_id class)
     return kept;
 }
 
-/* Keep the block at `address` if it is a medium one that does not look free already, and there is room. returns: false
- * when nothing was done, and heap_free() must look. */
-ALWAYS_INLINE bool heap_push_kept(void *address)
+/* All parcels of a thread together hold back no more than this. */
+#define HEAP_PARCEL_BYTES ((size_t)64 << 10)
+
+static inline struct heap_parcel *heap_parcel_of(struct heap *heap, const struct slab *slab)
+{
+    return &heap->parcels[page_index_of(slab).i % HEAP_PARCELS];
+}
+
+/* Lay `block` into the parcel of `slab`, which has begun. */
+static inline void heap_pack(struct heap *heap, struct heap_parcel *parcel, struct slab *slab, struct block *block)
+{
+    block->link = slab_link(parcel->first);
+    parcel->first = block;
+    parcel->count++;
+    count_up(&heap->parcel_bytes, slab->block_bytes);
+}
+
+/* Free `block` of `slab`, whose line names `owner`, without a look at the slab's lists: a medium one goes into its
+ * magazine, another thread's into a parcel that has begun. returns: false when there is no room. thread: inside `heap`,
+ * its own. */
+ALWAYS_INLINE bool heap_lay_aside(struct heap *heap, struct slab *slab, struct block *block, uintptr_t owner)
+{
+    const class_id class = slab_class(slab);
+    struct heap_parcel *const parcel = heap_parcel_of(heap, slab);
+    const bool keeps = heap_may_keep(heap, class) && likely(owner != LINE_NOBODY);
+
+    if (!keeps && (parcel->slab != slab || load_relaxed(&heap->parcel_bytes) + slab->block_bytes > HEAP_PARCEL_BYTES))
+        return false;
+    slab_mark_free(block);
+    if (keeps)
+        heap_keep(heap, class, block);
+    else
+        heap_pack(heap, parcel, slab, block);
+    if ((owner & ~LINE_ASKS) != heap_self)
+        count_up(&heap->remote_frees, 1);
+    return true;
+}
+
+/* Free the block at `address` if it is a medium one or another thread's, does not look free already, and can be laid
+ * aside. returns: false when nothing was done, and heap_free() must look. */
+ALWAYS_INLINE bool heap_push_aside(void *address)
 {
     struct heap *const heap = heap_mine();
     const uintptr_t offset = page_offset(address);
@@ -280,23 +320,14 @@ ALWAYS_INLINE bool heap_push_kept(void *address)
         inside += (size_t)slab->line.granules << GRANULE_SHIFT;
         slab -= slab->line.granules;
     }
-    const class_id class = slab_class(slab);
-
-    if (line_kind(&slab->line) != GRANULE_SLAB || class.i < CLASS_MEDIUM || !heap_enter_at_once(heap))
+    if (line_kind(&slab->line) != GRANULE_SLAB || !heap_enter_at_once(heap))
         return false;
-    const uintptr_t owner = load_relaxed(&slab->line.owner);
-    const bool keeps = likely(inside < load_relaxed(&slab->carved)) && likely(slab_is_start(slab, inside)) &&
-                       likely(load_relaxed(&slab->line.released) == 0) && likely(!slab_looks_free(address)) &&
-                       likely(owner != LINE_NOBODY) && likely(heap_may_keep(heap, class));
+    const bool is_done = likely(inside < load_relaxed(&slab->carved)) && likely(slab_is_start(slab, inside)) &&
+                         likely(load_relaxed(&slab->line.released) == 0) && likely(!slab_looks_free(address)) &&
+                         likely(heap_lay_aside(heap, slab, address, load_relaxed(&slab->line.owner)));
 
-    if (likely(keeps)) {
-        slab_mark_free(address);
-        heap_keep(heap, class, address);
-        if (owner != (heap_self | LINE_ASKS))
-            count_up(&heap->remote_frees, 1);
-    }
     heap_leave_own(heap);
-    return keeps;
+    return is_done;
 }
 
 /* ---- Blocks ----------------------------------------------------------------------------------------------------------------------- */
@@ -329,8 +360,8 @@ struct heap_block heap_find(const void *address, const char *in);
  */
 bool heap_free(void *address, const char *in);
 
-/* Free `address` if it is a live block of a slab, and nothing is in the way: the short way of what heap_free() does, for
- * medium blocks and those of other threads. returns: false when nothing was done, and heap_free() must look. */
+/* Free `address` if it is a live block of a slab, and nothing is in the way: the short way of what heap_free() does,
+ * for medium blocks and those of other threads. returns: false when nothing was done, and heap_free() must look. */
 bool heap_free_shortly(void *address);
 
 /* Whether a request for `bytes` would stay in `block` on realloc; the same rule tells whether a sized free fits. */

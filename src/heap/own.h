@@ -124,8 +124,8 @@ static inline void heap_check_kept(const struct block *block, const char *in)
 void heap_magazines_return(struct heap *heap);
 void heap_magazines_due(struct heap *heap, uint64_t now_ms);
 
-/* Empty all magazines down to a damaged block, by the ways of another thread's frees; and the medium lists, too, which no fast path touches.
- * thread: a visitor; the first also in a fork child. */
+/* Empty all magazines down to a damaged block, by the ways of another thread's frees; and the medium lists, too, which
+ * no fast path touches. thread: a visitor; the first also in a fork child. */
 void heap_magazines_send(struct heap *heap);
 void heap_medium_send(struct heap *heap);
 

@@ -136,26 +136,20 @@ void heap_send_parcels(struct heap *heap)
         send_parcel(heap, &heap->parcels[i]);
 }
 
-/* All parcels of a thread together hold back no more than this. */
-#define PARCEL_BYTES_MAX ((size_t)64 << 10)
-
 void heap_send(struct heap *heap, struct slab *slab, struct block *block)
 {
     if (heap == NULL || heap_is_direct(slab)) {
         publish(&(struct heap_parcel){slab, block, block, 1});
         return;
     }
-    struct heap_parcel *const parcel = &heap->parcels[page_index_of(slab).i % HEAP_PARCELS];
+    struct heap_parcel *const parcel = heap_parcel_of(heap, slab);
 
     if (parcel->slab != slab) {
         send_parcel(heap, parcel);
         *parcel = (struct heap_parcel){slab, NULL, block, 0};
     }
-    block->link = slab_link(parcel->first);
-    parcel->first = block;
-    parcel->count++;
-    count_up(&heap->parcel_bytes, slab->block_bytes);
-    if (load_relaxed(&heap->parcel_bytes) > PARCEL_BYTES_MAX)
+    heap_pack(heap, parcel, slab, block);
+    if (load_relaxed(&heap->parcel_bytes) > HEAP_PARCEL_BYTES)
         heap_send_parcels(heap);
 }
 

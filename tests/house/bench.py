@@ -9,7 +9,6 @@ import json
 import math
 import os
 import pathlib
-import re
 import resource
 import signal
 import subprocess
@@ -243,13 +242,14 @@ def bad_input_is_refused_in_a_line():
         lacks(errors, "Traceback")
 
 
-def processes_in(directory):
-    """The processes in whose environment a path below the directory stands."""
+def commands_in(directory):
+    """The commands of the processes in whose environment a path below the directory stands."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
+        process = pathlib.Path("/proc", name)
         try:
-            if directory.encode() in pathlib.Path("/proc", name, "environ").read_bytes():
-                found.append(int(name))
+            if directory.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
         except OSError:
             pass  # it has ended, or is another user's
     return found
@@ -267,7 +267,7 @@ def terminated_run_leaves_results_and_nothing_else():
     process.send_signal(signal.SIGTERM)
     is_equal(process.wait(SECONDS), 130, "status")
     is_equal(os.listdir(place("tmp")), [], "left behind in TMPDIR")
-    is_equal(processes_in(place("tmp")), [], "left running")
+    is_equal(commands_in(place("tmp")), [], "left running")
     is_equal(raw_results()["complete"], False)
     with open(place("out/results.md"), encoding="utf-8") as file:
         contains(file.read(), "**Interrupted: not all repeats were run.**")
@@ -280,15 +280,14 @@ def killed_run_leaves_no_process():
                "--contestants", "glibc"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
     end = time.monotonic() + SECONDS
-    while not any(re.search("bench/server", pathlib.Path("/proc", str(one), "cmdline").read_text())
-                  for one in processes_in(place("tmp"))) and time.monotonic() < end:
+    while not any("bench/server" in command for command in commands_in(place("tmp"))) and time.monotonic() < end:
         time.sleep(0.02)
     process.kill()
     process.wait()
     end = time.monotonic() + 5
-    while processes_in(place("tmp")) and time.monotonic() < end:
+    while commands_in(place("tmp")) and time.monotonic() < end:
         time.sleep(0.05)
-    is_equal(processes_in(place("tmp")), [], "left running")
+    is_equal(commands_in(place("tmp")), [], "left running")
 
 
 main()

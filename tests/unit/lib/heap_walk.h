@@ -341,7 +341,7 @@ static inline void walk_put_back(void *block)
         heap_event(slab);
         return;
     case HEAP_NOT_PUSHED:
-        CHECK(heap_push_kept(block) || heap_free(block, "free"));
+        CHECK(heap_push_aside(block) || heap_free(block, "free"));
     }
 }
 

@@ -266,7 +266,7 @@ struct large {
     uint64_t unused[2];
     size_t bytes;            /* usable; kept by the page floor after the block's end: it tells a second free */
     _Atomic uint64_t remote; /* 0: see slab.h */
-};
+} ONE_LINE;
 
 void *heap_large_alloc(struct heap *heap, const struct heap_request *request);
 void heap_large_free(struct large *large, const char *in);

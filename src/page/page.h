@@ -71,7 +71,10 @@ static inline void line_set_kind(struct line *line, enum granule_kind kind)
     store_relaxed(&line->kind, (uint8_t)kind);
 }
 
-enum { LINE_SHIFT = 6 };
+/* 128 bytes, of which half are used: processors fetch lines of cache by pairs, so what two threads write lies that far
+ * apart. docs/design/020. */
+enum { LINE_SHIFT = 7 };
+#define ONE_LINE __attribute__((aligned(1 << LINE_SHIFT)))
 
 #define LINE_NOBODY ((uintptr_t)1)
 #define LINE_ASKS ((uintptr_t)2) /* beside an owner, who has to ask all the same */

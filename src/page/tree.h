@@ -24,7 +24,7 @@ struct free_run {
         uintptr_t purger;  /* in a PURGING one: the thread pointer of who gives it back */
     };
     uint64_t kept[2]; /* of the floors above */
-};
+} ONE_LINE;
 
 static_assert(sizeof(struct free_run) == 1u << LINE_SHIFT, "one line for each granule");
 

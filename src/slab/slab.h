@@ -43,7 +43,7 @@ struct slab {
     granule_index previous;
     granule_index inbox_next; /* next in the owner's inbox */
     _Atomic uint64_t remote;  /* heap/remote.h */
-};
+} ONE_LINE;
 
 static_assert(sizeof(struct slab) == 1u << LINE_SHIFT, "one line for each granule");
 static_assert(offsetof(struct slab, previous) == 48, "the page floor keeps bytes 48 to 63 of a line");

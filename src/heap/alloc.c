@@ -71,8 +71,7 @@ static bool advance(struct heap *heap, class_id class)
 
 /* ---- Refill ----------------------------------------------------------------------------------------------------------------------- */
 
-/* Blocks on their way to a list, which gets them when the first is out. (Blocks that are lent come from a list, where a
- * signal handler's malloc may find the first one, too: malloc in handlers is not promised, docs/design.md.) */
+/* Blocks on their way to a list, which gets them when the first is out. */
 struct ready {
     struct block *first; /* NULL: none */
     class_id class;

@@ -6,7 +6,7 @@
 
 #define HEAP_STEP_MIN ((size_t)4 << 20)
 #define HEAP_STEP_MAX ((size_t)1 << 30)
-#define TABLE_STEP ((size_t)64 << 10) /* lines for 64 MiB */
+#define TABLE_STEP ((size_t)64 << 10) /* lines for 32 MiB */
 #define HOLE_STEP ((size_t)1 << 20)
 
 extern struct page_range page_table_range __attribute__((visibility("hidden")));

@@ -3,7 +3,7 @@
  *
  *   heap range   base | granule 0 | 1 | 2 | ...              | end   (grows upward, never reserved)
  *                          |       |   |
- *   table         line 0 --+  1 ---+ 2-+   64 bytes each, in a range of its own: no metadata lies beside user data
+ *   table         line 0 --+  1 ---+ 2-+   128 bytes each, in a range of its own: no metadata lies beside user data
  *
  * From an address to its line there are no loads but base, end and table: see page_offset() and page_line(). All three
  * are found by the same random draw at start, and by nobody who has not read them.
@@ -30,7 +30,7 @@ struct page_ground {
     bool short_of_space;     /* RLIMIT_AS was set at start: no address range is kept for later */
     bool secure;             /* AT_SECURE */
     bool is_started;         /* page_start() is done */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(128)));
 
 extern struct page_ground page_ground __attribute__((visibility("hidden")));
 
@@ -47,7 +47,7 @@ enum granule_kind {
     GRANULE_LARGE,     /* first granule of a large block */
 };
 
-/* What all lines have in common. The floors above define structs of 64 bytes that begin with this one. Bytes 48 to 63
+/* What all lines have in common. The floors above define structs of one line that begin with this one. Bytes 48 to 63
  * of a line belong to the floors above: the page floor keeps them. */
 struct line {
     _Atomic uintptr_t owner; /* of a slab: who may free into it without asking, see heap_self; else LINE_NOBODY, or 0

@@ -335,6 +335,8 @@ class Results:
             return []
         rows = []
         for name in self.names:
+            if not any(self.cell(workload, name).valid or self.cell(workload, name).failures for _, workload in points):
+                continue
             costs = [self.cost(workload, name) for _, workload in points]
             peaks = [self.cell(workload, name) for _, workload in points]
             rows.append([name, *(f"{whole:.0f} ({whole / floor:.2f})" for whole, floor in costs),

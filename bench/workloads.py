@@ -88,7 +88,7 @@ def _point(axis, place, live_mib=64, threads=1, kinds=16):
                 "kinds": f"{place} sizes in use, 64 MiB live"}[axis]
     return _Own(f"scale_{axis}_{place}", f"random replacement: {question}", "scale", threads,
                 (live_mib * 1024, "THREADS", kinds), judges_time=False, judges_memory=False, curve=(axis, place),
-                most_rounds=1 if live_mib >= 2048 else 3, memory_mib=live_mib + live_mib // 4)
+                most_rounds=1 if live_mib >= 2048 else 2, memory_mib=live_mib + live_mib // 4)
 
 
 LIVE_MIB = (1, 16, 256, 2048, 8192)
@@ -127,15 +127,15 @@ _OWN = (
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
     _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False,
-         most_rounds=5),
+         most_rounds=3),
     # The same twice more, for what is kept: with more threads, and when nobody allocates, with Ashlar's responder on.
     _Own("idle_64", "64 threads free 30 MB each and sleep", "idle", 64, fixed=True, judges_time=False,
-         judges_memory=False, most_rounds=2, memory_mib=3072),
+         judges_memory=False, most_rounds=1, memory_mib=3072),
     _Own("idle_asleep", "16 threads free 30 MB each, and all sleep; ashlar's responder is on", "idle", 16,
-         arguments=("THREADS", 2), fixed=True, judges_time=False, judges_memory=False, most_rounds=2,
+         arguments=("THREADS", 2), fixed=True, judges_time=False, judges_memory=False, most_rounds=1,
          environment={"ASHLAR_CONF": "responder:on"}),
     _Own("phases", "six phases with other sizes, few survivors, then idle", "phases", "MANY", judges_time=False,
-         most_rounds=2, rests=True),
+         most_rounds=1, rests=True),
     *(_point("live", live, live_mib=live) for live in LIVE_MIB),
     *(_point("threads", threads, threads=threads) for threads in (1, 2, 4, 8, 16, 64)),
     *(_point("kinds", kinds, kinds=kinds) for kinds in (1, 4, 16, 64)),

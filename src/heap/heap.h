@@ -258,6 +258,7 @@ ALWAYS_INLINE void *heap_pop_kept(class_id class)
         if (!ASHLAR_CHECKS || likely(last->link == slab_cipher(heap->link_secret))) {
             kept = last;
             magazine->count = count - 1;
+            atomic_signal_fence(memory_order_seq_cst); /* as in heap_keep() */
             store_relaxed(&heap->handed[class.i], handed + 1);
             slab_mark_used(kept);
         }
@@ -311,7 +312,8 @@ ALWAYS_INLINE bool heap_push_aside(void *address)
     struct heap *const heap = heap_mine();
     const uintptr_t offset = page_offset(address);
 
-    if (unlikely(!page_holds_block(offset)))
+    if (unlikely(!page_holds_block(offset)) ||
+        unlikely(!heap_enter_at_once(heap))) /* from here on no visitor ends a slab */
         return false;
     struct slab *slab = page_line(offset);
     size_t inside = offset & (GRANULE_BYTES - 1);
@@ -320,9 +322,8 @@ ALWAYS_INLINE bool heap_push_aside(void *address)
         inside += (size_t)slab->line.granules << GRANULE_SHIFT;
         slab -= slab->line.granules;
     }
-    if (line_kind(&slab->line) != GRANULE_SLAB || !heap_enter_at_once(heap))
-        return false;
-    const bool is_done = likely(inside < load_relaxed(&slab->carved)) && likely(slab_is_start(slab, inside)) &&
+    const bool is_done = likely(line_kind(&slab->line) == GRANULE_SLAB) &&
+                         likely(inside < load_relaxed(&slab->carved)) && likely(slab_is_start(slab, inside)) &&
                          likely(load_relaxed(&slab->line.released) == 0) && likely(!slab_looks_free(address)) &&
                          likely(heap_lay_aside(heap, slab, address, load_relaxed(&slab->line.owner)));
 

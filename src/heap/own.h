@@ -37,8 +37,9 @@ bool heap_threads_fork_child(void);
 /* In a fork child: the heaps of `is_gone` have no slabs any more and may be used again. */
 void heap_bury_all(bool (*is_gone)(const struct heap *heap));
 
-/* Give back what `heap` holds back, as heap_settle(). thread: inside it. */
-void heap_settle_inside(struct heap *heap);
+/* Give back what `heap` holds back and no fast path touches, so that a signal handler may do it: magazines, medium
+ * lists, parcels, mail, idle slabs. thread: inside it. */
+void heap_give_back(struct heap *heap);
 
 /* Take what others sent; every few milliseconds send parcels, and purge what is due. thread: inside `heap`. */
 void heap_look_around(struct heap *heap);
@@ -81,6 +82,9 @@ void heap_slabs_leave(struct heap *heap, void (*let_go)(struct slab *slab));
 void heap_slab_release(struct slab *slab);
 void heap_slab_release_idle(struct slab *slab);
 
+/* End the idle slabs of the classes from `first` on: see heap_idle_slab(). */
+void heap_slabs_end_idle(struct heap *heap, class_id first);
+
 /* End a slab of `heap` of which nobody has a block, and nobody has used one for a while. thread: also a visitor. */
 void heap_slab_end_idle(struct heap *heap, struct slab *slab);
 
@@ -102,7 +106,10 @@ static inline struct block *heap_take_kept(struct heap *heap, class_id class)
     if (class.i < CLASS_MEDIUM || heap_magazine_of(heap, class)->count == 0)
         return NULL;
     count_up(&heap->handed[class.i], 1);
-    return heap_magazine_of(heap, class)->blocks[--heap_magazine_of(heap, class)->count];
+    struct block *const block = heap_magazine_of(heap, class)->blocks[--heap_magazine_of(heap, class)->count];
+
+    atomic_signal_fence(memory_order_seq_cst); /* as in heap_keep() */
+    return block;
 }
 
 /* Whether there is one, and nobody has written into it. */

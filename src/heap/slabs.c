@@ -78,10 +78,9 @@ __attribute__((no_sanitize("thread"))) struct slab *heap_idle_slab(const struct 
     return slab != NULL && !is_listed && slab_used_by_any(slab) == 0 ? slab : NULL;
 }
 
-/* End the idle slabs of medium classes. */
-static void end_idle_slabs(struct heap *heap)
+void heap_slabs_end_idle(struct heap *heap, class_id first)
 {
-    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++) {
+    for (class_id class = first; class.i < CLASS_COUNT; class.i++) {
         struct slab *const slab = heap_idle_slab(heap, class);
         if (slab != NULL) {
             heap->current[class.i] = NULL;
@@ -94,7 +93,7 @@ static struct slab *fresh_slab(struct heap *heap, class_id class)
 {
     const granule_count granules = {class_table[class.i].granules};
 
-    end_idle_slabs(heap);
+    heap_slabs_end_idle(heap, (class_id){CLASS_MEDIUM});
     const granule_index first = page_take(granules, GRANULE_BYTES).first;
 
     if (first.i == 0)
@@ -186,7 +185,7 @@ static void react(struct heap *heap, struct slab *slab)
 
 void heap_slab_freed(struct heap *heap, struct slab *slab, uint32_t count)
 {
-    if (count < slab->needed) {
+    if ((int32_t)(slab->needed - count) > 0) { /* it may have wrapped, see is_due() */
         slab->needed -= count;
         return;
     }
@@ -204,7 +203,8 @@ void heap_event(struct slab *slab)
 
     if (!heap_enter_own(
             heap)) { /* in a signal handler: leave the lists alone; the next free in this slab looks again */
-        if (slab->line.slack != 0 && os_lock_is_free(&heap->lock)) { /* else a visitor may be ending it */
+        const bool may_be_ending = !os_lock_is_free(&heap->lock) && heap_remote_count(slab) == slab_used(slab);
+        if (slab->line.slack != 0 && !may_be_ending) { /* by a visitor */
             slab->needed = 1;
             slab->line.slack--;
         }

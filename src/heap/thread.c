@@ -286,8 +286,12 @@ bool heap_thread_arm(void)
 
 void heap_thread_reserve(void) { become_heapless(RESERVE_HEAP); }
 
-void heap_settle_inside(struct heap *heap)
+void heap_settle(void)
 {
+    struct heap *const heap = heap_enter();
+
+    if (heap == NULL)
+        return;
     heap_magazines_return(heap);
     heap_send_parcels(heap);
     heap_collect(heap);
@@ -300,16 +304,17 @@ void heap_settle_inside(struct heap *heap)
         }
     }
     heap_thin_all(heap);
+    heap_leave(heap);
 }
 
-void heap_settle(void)
+void heap_give_back(struct heap *heap)
 {
-    struct heap *const heap = heap_enter();
-
-    if (heap == NULL)
-        return;
-    heap_settle_inside(heap);
-    heap_leave(heap);
+    heap_magazines_return(heap);
+    heap_send_parcels(heap);
+    heap_collect(heap);
+    for (class_id class = {CLASS_MEDIUM}; class.i < CLASS_COUNT; class.i++)
+        heap_list_return(heap, class);
+    heap_slabs_end_idle(heap, (class_id){0});
 }
 
 /* ---- Shared heaps --------------------------------------------------------------------------------------------------------------------------- */
@@ -391,6 +396,8 @@ static void bury(struct heap *heap)
         if (class.i >= CLASS_MEDIUM)
             heap_magazine_of(heap, class)->count = 0;
     }
+    for (int i = 0; i < HEAP_PARCELS; i++)
+        heap->parcels[i].slab = NULL;
     store_relaxed(&heap->parcel_bytes, 0);
     store_relaxed(&heap->is_busy, false);
     give_heap(heap);

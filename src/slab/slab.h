@@ -8,9 +8,8 @@
  * A block is used (the program's, on a thread's list or in its magazine, or on its way home from another thread) or
  * free (on `freed`). Invariant: slab_used() + length of freed + slab_released_blocks() == carved / block_bytes.
  *
- * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty; in a
- * medium class, the next free. What is used beyond that waits in `slack`: so the hot path counts down one number and
- * knows no states.
+ * `needed` is the number of frees by the owner until something happens: the slab is woken or has become empty. What is
+ * used beyond that waits in `slack`: so the hot path counts down one number and knows no states.
  *
  * In a free block: the link to the next one, and a key word that only a free block has at this address. Both are stored
  * xor a secret. Links of one slab never leave it.

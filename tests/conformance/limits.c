@@ -294,6 +294,39 @@ TEST(a_hard_limit_leaves_room_for_one_block_after_all_others_were_freed)
     free(large);
 }
 
+static void *kept_elsewhere[900];
+
+static void *free_and_sleep(void *data)
+{
+    (void)data;
+    free(malloc(16));
+    for (size_t i = 0; i < COUNT(kept_elsewhere); i++)
+        free(kept_elsewhere[i * 7 % COUNT(kept_elsewhere)]);
+    __atomic_store_n(&kept_elsewhere[0], NULL, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+TEST(a_hard_limit_leaves_room_for_one_block_when_another_thread_keeps_what_was_freed)
+{
+    test_restart("hard_limit:24M");
+    if (TEST_UNDER_TSAN)
+        SKIP("nobody visits under the thread sanitizer, see os_wait_for_stores()");
+    size_t bytes = 1100;
+    for (size_t i = 0; i < COUNT(kept_elsewhere); i++) {
+        kept_elsewhere[i] = malloc(bytes);
+        CHECK(kept_elsewhere[i] != NULL);
+        bytes = bytes < 40000 ? bytes + bytes / 8 : 1100;
+    }
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, free_and_sleep, NULL), 0);
+    while (__atomic_load_n(&kept_elsewhere[0], __ATOMIC_ACQUIRE) != NULL)
+        usleep(1000);
+    usleep(10000);
+    CHECK(malloc((size_t)20 << 20) != NULL);
+}
+
 TEST(a_soft_limit_refuses_nothing)
 {
     test_restart("soft_limit:16M");

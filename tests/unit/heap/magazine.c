@@ -153,6 +153,21 @@ TEST(what_is_kept_is_not_live_and_was_handed_out_once_for_each_time)
     CHECK_EQ(stats.handed, BLOCKS + 1);
 }
 
+TEST(who_lives_on_a_magazine_looks_around_all_the_same)
+{
+    begin();
+    get_blocks(ANN, 2);
+    (void)get_as(BOB, 16);
+    free_as(BOB, blocks[0]);
+    send_all(BOB);
+    CHECK_EQ(word_of(slab_of(blocks[0])).count, 1);
+    free_as(ANN, blocks[1]);
+    for (int i = 0; i < 64; i++)
+        free_as(ANN, get_as(ANN, BYTES));
+    CHECK_EQ(word_of(slab_of(blocks[0])).count, 0);
+    check_held(1);
+}
+
 /* ---- Other threads -------------------------------------------------------------------------------------------------- */
 
 TEST(anothers_block_is_handed_out_as_if_it_had_never_been_freed)
@@ -181,6 +196,7 @@ TEST(anothers_blocks_beyond_the_room_go_into_parcels)
     for (uint32_t i = 0; i <= room(); i++)
         free_as(BOB, blocks[i]);
     CHECK_EQ(kept_by(BOB), room());
+    CHECK_EQ(heap_of(BOB)->remote_frees, room() + 1);
     CHECK_EQ(heap_of(BOB)->parcel_bytes, slab_of(blocks[0])->block_bytes);
     check_held(BLOCKS - room());
 }
@@ -332,17 +348,37 @@ static void fork_beside_magazines(bool is_busy)
     (void)get_as(DAN, 16);
     for (int i = 0; i < BLOCKS - 1; i++)
         free_as(i % 2 == 0 ? ANN : i % 3 == 0 ? DAN : BOB, blocks[i]);
-    heap_of(ANN)->is_busy = is_busy;
+    struct heap *const ann = heap_of(ANN);
+    ann->is_busy = is_busy;
     be(DAN);
     heap_fork_prepare();
     heap_fork_child();
     check_held(3);
     CHECK_EQ(walk.live_heaps, 1);
+    CHECK_EQ(heap_magazine_count(ann, class_of(BYTES)), 0);
     free_as(DAN, blocks[BLOCKS - 1]);
     heap_settle();
     check_held(2);
     CHECK_EQ(walk.orphans, 1); /* of Bob's one block */
     CHECK_EQ(live_granules(), 2);
+}
+
+TEST(a_fork_child_has_nothing_to_do_with_what_a_dead_one_kept_damaged)
+{
+    begin();
+    get_blocks(ANN, 12);
+    (void)get_as(DAN, 16);
+    for (int i = 0; i < 3; i++)
+        free_as(ANN, blocks[i]);
+    ((struct block *)blocks[1])->link ^= 1;
+    struct heap *const ann = heap_of(ANN);
+    be(DAN);
+    heap_fork_prepare();
+    heap_fork_child();
+    CHECK_EQ(heap_magazine_count(ann, class_of(BYTES)), 0); /* the next thread's, empty */
+    CHECK_EQ(reports.count, 0);
+    heap_walk();
+    CHECK_EQ(walk.live_heaps, 1);
 }
 
 TEST(a_fork_child_finds_what_the_dead_kept) { fork_beside_magazines(false); }

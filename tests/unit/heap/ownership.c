@@ -464,6 +464,24 @@ TEST(a_second_free_of_an_orphans_block_is_proved_by_whoever_makes_it)
     CHECK_EQ(walk.orphans, 0); /* he owns it now */
 }
 
+TEST(a_word_that_names_more_blocks_than_are_used_is_reported_and_changes_no_count)
+{
+    begin();
+    void *const block = get_as(ANN, 1024);
+    (void)get_as(BOB, 16);
+    free_as(BOB, block);
+    send_parcels(BOB);
+    struct slab *const slab = slab_of(block);
+    struct remote word = word_of(slab);
+    const uint32_t used = slab_used(slab);
+    word.count = used + 1;
+    store_relaxed(&slab->remote, remote_pack(word));
+    heap_collect(heap_of(ANN));
+    CHECK_EQ(reports.count, 1);
+    CHECK_EQ(reports.last.kind, MISUSE_DAMAGED_LIST);
+    CHECK_EQ(slab_used(slab), used);
+}
+
 TEST(a_damaged_list_is_reported_and_not_followed)
 {
     begin();
@@ -521,9 +539,12 @@ TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
     begin();
     struct slab *const slab = fill_a_slab(full);
     struct heap *const ann = heap_of(ANN);
-    ann->is_busy = true; /* here the signal comes */
+    const uintptr_t word = ann->lock.word;
+    ann->is_busy = true;          /* here the signal comes, */
+    ann->lock.word = word + 4096; /* while a visitor finds the owner inside */
     walk_put_back(full[0]);
     walk_put_back(full[1]);
+    ann->lock.word = word;
     ann->is_busy = false; /* and goes */
     CHECK_EQ(slab->line.state, SLAB_FULL);
     free_as(ANN, full[2]);

@@ -1,0 +1,186 @@
+/* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c, wide_32.c and wide_64.c sets WIDE and
+ * includes this: the compiler cannot be told the width of a vector in another way.
+ *
+ *   up to 256      as many vectors from the start as to the end, all read first
+ *   more, upwards    |head| aligned turn | turn | ... |        tail: four vectors |
+ *                    the head and the tail are read before the first turn and written after the last: so a turn may
+ *                    run into the tail, and short distances between the ranges do no harm
+ *   downwards        the mirror of it, where the target begins inside of the source
+ *
+ * A turn is four vectors, read before they are written. */
+#include "mem/vector.h"
+
+#define JOIN(name, wide) name##_##wide
+#define NAME(name, wide) JOIN(name, wide)
+
+typedef uint64_t vector __attribute__((vector_size(WIDE), may_alias, aligned(1)));
+typedef uint64_t aligned_vector __attribute__((vector_size(WIDE), may_alias));
+
+enum { TURN = 4 * WIDE, HALF = 128 / WIDE };
+
+static inline vector load(const byte *at) { return *(const vector *)at; }
+static inline void store(byte *at, vector v) { *(vector *)at = v; }
+static inline void store_aligned(byte *at, vector v) { *(aligned_vector *)at = v; }
+
+struct turn {
+    vector v[4];
+};
+
+ALWAYS_INLINE struct turn load_turn(const byte *at)
+{
+    return (struct turn){{load(at), load(at + WIDE), load(at + 2 * WIDE), load(at + 3 * WIDE)}};
+}
+
+ALWAYS_INLINE void store_turn(byte *at, const struct turn *turn)
+{
+    store(at, turn->v[0]);
+    store(at + WIDE, turn->v[1]);
+    store(at + 2 * WIDE, turn->v[2]);
+    store(at + 3 * WIDE, turn->v[3]);
+}
+
+ALWAYS_INLINE void store_turn_aligned(byte *at, const struct turn *turn)
+{
+    store_aligned(at, turn->v[0]);
+    store_aligned(at + WIDE, turn->v[1]);
+    store_aligned(at + 2 * WIDE, turn->v[2]);
+    store_aligned(at + 3 * WIDE, turn->v[3]);
+}
+
+/* 129 .. 256 bytes. */
+static inline void move_halves(byte *to, const byte *from, size_t n)
+{
+    vector head[HALF], tail[HALF];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i++) {
+        head[i] = load(from + i * WIDE);
+        tail[i] = load(from + n - 128 + i * WIDE);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i++) {
+        store(to + i * WIDE, head[i]);
+        store(to + n - 128 + i * WIDE, tail[i]);
+    }
+}
+
+/* More than 256 bytes. */
+static inline void move_upwards(byte *to, const byte *from, size_t n)
+{
+    const vector head = load(from);
+    const struct turn tail = load_turn(from + n - TURN);
+    const size_t skip = WIDE - (uintptr_t)to % WIDE;
+    const byte *source = from + skip;
+
+    for (byte *at = to + skip; at < to + n - TURN; at += TURN, source += TURN) {
+        const struct turn turn = load_turn(source);
+        store_turn_aligned(at, &turn);
+    }
+    store_turn(to + n - TURN, &tail);
+    store(to, head);
+}
+
+static inline void move_downwards(byte *to, const byte *from, size_t n)
+{
+    const vector tail = load(from + n - WIDE);
+    const struct turn head = load_turn(from);
+    const size_t skip = ((uintptr_t)to + n) % WIDE;
+    const byte *source = from + n - skip;
+
+    for (byte *at = to + n - skip; at > to + TURN;) {
+        at -= TURN;
+        source -= TURN;
+        const struct turn turn = load_turn(source);
+        store_turn_aligned(at, &turn);
+    }
+    store_turn(to, &head);
+    store(to + n - WIDE, tail);
+}
+
+#if defined(__x86_64__)
+static inline bool is_in(struct mem_range range, size_t n) { return n >= range.least && n < range.most; }
+
+/* `rep movsb` is slow where source and target are close, and where the target is not aligned. source: Intel,
+ * "Optimization Reference Manual", section "Enhanced REP MOVSB and STOSB". */
+static inline bool may_repeat(const byte *to, const byte *from, size_t n)
+{
+    enum { CLOSE = 64 };
+
+    return is_in(mem_limits.copy_rep, n) && (uintptr_t)from - (uintptr_t)to >= CLOSE;
+}
+
+static inline void move_repeated(byte *to, const byte *from, size_t n)
+{
+    const struct turn head = load_turn(from);
+    const size_t skip = TURN - (uintptr_t)to % TURN;
+    byte *at = to + skip;
+    const byte *source = from + skip;
+    size_t left = n - skip;
+
+    __asm__ volatile("rep movsb" : "+D"(at), "+S"(source), "+c"(left) : : "memory");
+    store_turn(to, &head);
+}
+
+static inline void set_repeated(byte *to, int c, size_t n)
+{
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
+}
+#endif
+
+void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
+{
+    if (n <= 256) {
+        move_halves(to, from, n);
+        return;
+    }
+    if (!goes_upwards(to, from, n)) {
+        move_downwards(to, from, n);
+        return;
+    }
+#if defined(__x86_64__)
+    if (may_repeat(to, from, n)) {
+        move_repeated(to, from, n);
+        return;
+    }
+#endif
+    move_upwards(to, from, n);
+}
+
+/* 129 .. 256 bytes. */
+static inline void set_halves(byte *to, vector v, size_t n)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < HALF; i++) {
+        store(to + i * WIDE, v);
+        store(to + n - 128 + i * WIDE, v);
+    }
+}
+
+/* More than 256 bytes. */
+static inline void set_turns(byte *to, vector v, size_t n)
+{
+    const struct turn turn = {{v, v, v, v}};
+    byte *const last = to + n - TURN;
+
+    store(to, v);
+    for (byte *at = to + WIDE - (uintptr_t)to % WIDE; at < last; at += TURN)
+        store_turn_aligned(at, &turn);
+    store_turn(last, &turn);
+}
+
+void NAME(mem_set_wide, WIDE)(byte *to, int c, size_t n)
+{
+    const vector v = (vector){} + spread(c);
+
+    if (n <= 256) {
+        set_halves(to, v, n);
+        return;
+    }
+#if defined(__x86_64__)
+    if (is_in(mem_limits.set_rep, n)) {
+        set_repeated(to, c, n);
+        return;
+    }
+#endif
+    set_turns(to, v, n);
+}

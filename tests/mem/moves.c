@@ -1,0 +1,199 @@
+/* moves.c: every length, alignment and overlap, at each width of vectors, with and without string instructions, between
+ * pages that may not be touched. One table of ways, one body for each story; a loop over bytes is the judge. */
+#include "../lib/test.h"
+
+#include "mem/mem.h"
+
+#include <sys/mman.h>
+
+enum { PAGE = 4096, ROOM = 64 * PAGE, AROUND = 64 };
+
+typedef unsigned char byte;
+
+struct way {
+    const char *name;
+    struct mem_limits limits;
+};
+
+#define FROM(least)                                                                                                    \
+    {                                                                                                                  \
+        least, SIZE_MAX                                                                                                \
+    }
+static const struct way ways[] = {
+    {"16 bytes", {MEM_16, {0, 0}, {0, 0}}},
+    {"32 bytes", {MEM_32, {0, 0}, {0, 0}}},
+    {"64 bytes", {MEM_64, {0, 0}, {0, 0}}},
+    {"16 bytes, repeated from 257", {MEM_16, FROM(257), FROM(257)}},
+    {"32 bytes, repeated from 257", {MEM_32, FROM(257), FROM(257)}},
+    {"64 bytes, repeated from 257", {MEM_64, FROM(257), FROM(257)}},
+    {"32 bytes, repeated from 600 to 900", {MEM_32, {600, 900}, {600, 900}}},
+};
+
+/* Go this way from now on, or leave the test where the processor cannot. */
+static void go(const void *data)
+{
+    const struct way *const way = data;
+
+    if (way->limits.level > mem_level_max())
+        SKIP("the processor has no vectors of that width");
+    mem_limits = way->limits;
+}
+
+/* ROOM bytes between two pages that may not be touched. */
+static byte *guarded_room(void)
+{
+    byte *const all = mmap(NULL, ROOM + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(all != MAP_FAILED);
+    CHECK_EQ(mprotect(all + PAGE, ROOM, PROT_READ | PROT_WRITE), 0);
+    return all + PAGE;
+}
+
+static byte pattern(size_t i, size_t salt) { return (byte)(i * 131 + (i >> 8) * 17 + salt * 29 + 7); }
+
+static void paint(byte *at, size_t n, size_t salt)
+{
+    for (size_t i = 0; i < n; i++)
+        at[i] = pattern(i, salt);
+}
+
+static void check_painted(const byte *at, size_t n, size_t first, size_t salt, const char *what, size_t size)
+{
+    for (size_t i = 0; i < n; i++)
+        if (at[i] != pattern(first + i, salt))
+            test_fail(__FILE__, __LINE__, "%zu bytes: %s differs at %zu", size, what, i);
+}
+
+/* Copy `n` bytes between two places that do not overlap; what lies around the target must stay. */
+static void copy_apart(byte *to, const byte *from, size_t n, size_t before, size_t behind)
+{
+    paint(to - before, before + n + behind, 1);
+    CHECK_EQ(mem_move(to, from, n), to);
+    check_painted(to - before, before, 0, 1, "what lies before", n);
+    check_painted(to, n, 0, 2, "the copy", n);
+    check_painted(to + n, behind, before + n, 1, "what lies behind", n);
+    CHECK_EQ(mem_move_to_end(to, from, n), to + n);
+    check_painted(to, n, 0, 2, "the second copy", n);
+}
+
+static size_t lengths(size_t i)
+{
+    static const size_t beyond[] = {600,  767,  899,  900,  1000, 1023,  1024,  1025,
+                                    2047, 4095, 4096, 4097, 5000, 65536, 70001, 131073};
+
+    return i <= 520 ? i : i - 521 < sizeof beyond / sizeof beyond[0] ? beyond[i - 521] : 0;
+}
+
+enum { LENGTHS = 521 + 16 };
+
+/* Each length flush with the page behind and with the page before, for source and target. */
+static void copies_at_the_edges(const void *way)
+{
+    byte *const source = guarded_room(), *const target = guarded_room();
+
+    go(way);
+    for (size_t i = 0; i < LENGTHS; i++) {
+        const size_t n = lengths(i);
+        byte *const high = source + ROOM - n;
+        paint(source, n, 2);
+        copy_apart(target, source, n, 0, AROUND);
+        copy_apart(target + ROOM - n, source, n, AROUND, 0);
+        paint(high, n, 2);
+        copy_apart(target, high, n, 0, AROUND);
+        copy_apart(target + ROOM - n, high, n, AROUND, 0);
+    }
+}
+
+static void copies_at_all_alignments(const void *way)
+{
+    byte *const source = guarded_room(), *const target = guarded_room();
+
+    go(way);
+    for (size_t n = 0; n <= 520; n += 1 + n / 64)
+        for (size_t a = 0; a < 64; a += 3)
+            for (size_t b = 0; b < 64; b += 5) {
+                paint(source + b, n, 2);
+                copy_apart(target + AROUND + a, source + b, n, AROUND, AROUND);
+            }
+}
+
+/* Move `n` bytes by `distance` within one place. */
+static void move_by(byte *place, size_t n, ptrdiff_t distance)
+{
+    const size_t low = (size_t)(distance < 0 ? -distance : 0);
+    const size_t span = low + n + (size_t)(distance > 0 ? distance : 0);
+    byte *const from = place + low;
+    byte *const to = from + distance;
+
+    paint(place, span + AROUND, 3);
+    CHECK_EQ(mem_move(to, from, n), to);
+    for (size_t i = 0; i < span + AROUND; i++) {
+        const size_t in_target = (size_t)(place + i - to);
+        const byte expected = in_target < n ? pattern(low + in_target, 3) : pattern(i, 3);
+        if (place[i] != expected)
+            test_fail(__FILE__, __LINE__, "%zu bytes moved by %td: byte %zu is wrong", n, distance, i);
+    }
+}
+
+static void moves_at_all_distances(const void *way)
+{
+    byte *const room = guarded_room();
+
+    go(way);
+    for (size_t n = 0; n <= 256; n += 1 + n / 32)
+        for (ptrdiff_t distance = -(ptrdiff_t)n; distance <= (ptrdiff_t)n; distance++)
+            move_by(room + n % 17, n, distance);
+    for (size_t n = 257; n <= 1400; n += 61)
+        for (ptrdiff_t distance = -(ptrdiff_t)n; distance <= (ptrdiff_t)n;
+             distance += distance > -130 && distance < 130 ? 1 : 7)
+            move_by(room + n % 23, n, distance);
+    for (ptrdiff_t distance = -4200; distance <= 4200; distance += 91)
+        move_by(room, 50000, distance);
+}
+
+static void fill_and_check(byte *at, int c, size_t n, size_t before, size_t behind)
+{
+    paint(at - before, before + n + behind, 4);
+    CHECK_EQ(mem_set(at, c, n), at);
+    check_painted(at - before, before, 0, 4, "what lies before", n);
+    for (size_t i = 0; i < n; i++)
+        if (at[i] != (byte)c)
+            test_fail(__FILE__, __LINE__, "%zu bytes filled: byte %zu is %d, not %d", n, i, at[i], (byte)c);
+    check_painted(at + n, behind, before + n, 4, "what lies behind", n);
+}
+
+static void fills(const void *way)
+{
+    static const int values[] = {0, 255, 256, -1, 0xaa25};
+    byte *const room = guarded_room();
+
+    go(way);
+    for (size_t i = 0; i < LENGTHS; i++) {
+        const size_t n = lengths(i);
+        fill_and_check(room, values[i % 5], n, 0, AROUND);
+        fill_and_check(room + ROOM - n, values[(i + 1) % 5], n, AROUND, 0);
+    }
+    for (size_t n = 0; n <= 520; n += 1 + n / 64)
+        for (size_t a = 0; a < 64; a++)
+            fill_and_check(room + AROUND + a, values[a % 5], n, AROUND, AROUND);
+}
+
+TESTS(ways)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        test_add(copies_at_the_edges, &ways[i], "copies at the edges of pages, %s", ways[i].name);
+        test_add(copies_at_all_alignments, &ways[i], "copies at all alignments, %s", ways[i].name);
+        test_add(moves_at_all_distances, &ways[i], "moves at all distances, %s", ways[i].name);
+        test_add(fills, &ways[i], "fills, %s", ways[i].name);
+    }
+}
+
+TEST(what_the_processor_can_do_is_asked_for_at_the_start_only)
+{
+    CHECK_EQ(mem_limits.level, MEM_16);
+    CHECK_EQ(mem_limits.copy_rep.most, 0);
+    mem_start();
+    CHECK_EQ(mem_limits.level, mem_level_max());
+    CHECK(mem_limits.copy_rep.least <= mem_limits.copy_rep.most);
+    CHECK(mem_limits.set_rep.least <= mem_limits.set_rep.most);
+}

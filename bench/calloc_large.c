@@ -8,7 +8,7 @@
  * calloc_large [SCALE] */
 #include "work.h"
 
-enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 5500 };
+enum { LIVE = 16, SIZE_LOW = 256 * KIB, SIZE_HIGH = 16 * MIB, USE_EVERY = 8 * PAGE_STEP, USUAL_OPERATIONS = 4000 };
 
 struct block {
     unsigned char *content;

@@ -7,7 +7,7 @@
  * medium [SCALE [THREADS [LOW [HIGH]]]] */
 #include "work.h"
 
-enum { SLOTS = 1024, DEFAULT_LOW = 4 * KIB, DEFAULT_HIGH = 32 * KIB, USUAL_OPERATIONS = 1500000 };
+enum { SLOTS = 1024, DEFAULT_LOW = 4 * KIB, DEFAULT_HIGH = 32 * KIB, USUAL_OPERATIONS = 900000 };
 
 struct slot {
     void *block;

@@ -113,7 +113,7 @@ _OWN = (
          arguments=("THREADS", 2)),
     _Own("medium", "4 to 32 KiB per thread, written in full", "medium", "MANY"),
     _Own("medium_tiny", "4 bytes to 32 KiB, nearly all tiny, written in full", "medium", "MANY",
-         arguments=("THREADS", 4, 32768), factor=7),
+         arguments=("THREADS", 4, 32768), factor=10),
     _Own("churn", "threads made anew all the time, with survivors in a shared table", "churn", "MANY"),
     _Own("large", "5 to 25 MiB, 20 live, written in full", "large", arguments=()),
     _Own("realloc_double", "one vector doubling to 1 GiB", "realloc_growth", arguments=(1024, 1), memory_mib=2048),

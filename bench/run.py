@@ -458,7 +458,7 @@ def bench(arguments, scratch):
     everything = workloads.names() + programs.names()
     wanted = choose(everything, arguments.workloads, "workload")
     if arguments.quick and not arguments.workloads:
-        wanted = workloads.names(curves=False) + programs.names()
+        wanted = workloads.names(whole=False) + programs.names()
     if arguments.list:
         print("workloads:", *wanted, "\ncontestants:", *chosen)
         return 0

@@ -142,9 +142,9 @@ _OWN = (
 )
 
 
-def names(curves=True):
-    """The name of every workload of our own, in order; those of the curves' points, too, or not."""
-    return [own.name for own in _OWN if curves or not own.curve]
+def names(whole=True):
+    """The name of every workload of our own, in order; or without those that are slow and judge nothing."""
+    return [own.name for own in _OWN if whole or not own.most_rounds or own.judges_time or own.judges_memory]
 
 
 def prepare(wanted, settings):

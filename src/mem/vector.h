@@ -8,7 +8,6 @@ typedef unsigned char byte;
 
 /* Any object may be copied, so these may alias any; and at any address. */
 typedef uint32_t word4 __attribute__((may_alias, aligned(1)));
-typedef uint64_t word8 __attribute__((may_alias, aligned(1)));
 typedef uint64_t vector16 __attribute__((vector_size(16), may_alias, aligned(1)));
 
 static inline vector16 load16(const byte *at) { return *(const vector16 *)at; }
@@ -24,11 +23,12 @@ static inline bool goes_upwards(const byte *to, const byte *from, size_t n)
 }
 
 /* A length above PTRDIFF_MAX is a negative number that was taken for a length. Ends that are counted from both sides
- * would wrap, and little be written in the wrong place: touch an address that cannot be there instead. */
+ * would wrap, and little be written in the wrong place: touch an address that cannot be there instead. (Bit 55 is the
+ * highest that no processor ignores.) */
 static inline void fault_if_negative(byte *to, size_t n)
 {
     if (unlikely(n > PTRDIFF_MAX))
-        *(volatile byte *)((uintptr_t)to ^ (uintptr_t)1 << 62) = 0;
+        *(volatile byte *)((uintptr_t)to ^ (uintptr_t)1 << 55) = 0;
 }
 
 /* More than 128 bytes, in vectors of that many. */

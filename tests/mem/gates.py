@@ -109,6 +109,63 @@ def versioned_references_are_bound_to_it():
              dict.fromkeys(used, os.path.basename(LIBRARY)))
 
 
+NAMES_CHECKED = r"""
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wchar.h>
+#define MUST(fact) if (!(fact)) _exit(__LINE__ % 100 + 100)
+extern void *memcpy(void *, const void *, size_t), *memmove(void *, const void *, size_t), *memset(void *, int, size_t);
+extern void *mempcpy(void *, const void *, size_t), *__mempcpy(void *, const void *, size_t);
+extern void bzero(void *, size_t), bcopy(const void *, void *, size_t), explicit_bzero(void *, size_t);
+extern void *__memcpy_chk(void *, const void *, size_t, size_t), *__memmove_chk(void *, const void *, size_t, size_t);
+extern void *__mempcpy_chk(void *, const void *, size_t, size_t), *__memset_chk(void *, int, size_t, size_t);
+extern void __explicit_bzero_chk(void *, size_t, size_t);
+extern wchar_t *wmempcpy(wchar_t *, const wchar_t *, size_t);
+extern wchar_t *__wmemcpy_chk(wchar_t *, const wchar_t *, size_t, size_t), *__wmemmove_chk(wchar_t *, const wchar_t *, size_t, size_t);
+extern wchar_t *__wmempcpy_chk(wchar_t *, const wchar_t *, size_t, size_t), *__wmemset_chk(wchar_t *, wchar_t, size_t, size_t);
+static char a[600], b[600]; static wchar_t v[300], w[300];
+static int same(void) { for (int i = 0; i < 600; i++) if (a[i] != b[i]) return 0; return 1; }
+static int wsame(int n) { for (int i = 0; i < n; i++) if (v[i] != w[i]) return 0; return 1; }
+static void fresh(void) { for (int i = 0; i < 600; i++) a[i] = (char)(i * 7 + 1), b[i] = 0; for (int i = 0; i < 300; i++) v[i] = i * 70001, w[i] = 0; }
+static int all(char c) { for (int i = 0; i < 600; i++) if (b[i] != c) return 0; return 1; }
+#define DIES(by, call) { pid_t p = fork(); int s; if (p == 0) { close(2); call; _exit(0); } \
+    waitpid(p, &s, 0); MUST(WIFSIGNALED(s) && WTERMSIG(s) == by); }
+int main(void) {
+    volatile size_t huge = SIZE_MAX, half = SIZE_MAX / 2;
+    fresh(); MUST(memcpy(b, a, 600) == b && same()); fresh(); MUST(memmove(b, a, 600) == b && same());
+    fresh(); MUST(mempcpy(b, a, 600) == b + 600 && same()); fresh(); MUST(__mempcpy(b, a, 600) == b + 600 && same());
+    fresh(); bcopy(a, b, 600); MUST(same()); fresh(); memset(b, 300, 600); MUST(all(44));
+    bzero(b, 600); MUST(all(0)); memset(b, 1, 600); explicit_bzero(b, 600); MUST(all(0));
+    fresh(); MUST(__memcpy_chk(b, a, 600, 600) == b && same()); fresh(); MUST(__memmove_chk(b, a, 600, 600) == b && same());
+    fresh(); MUST(__mempcpy_chk(b, a, 600, 600) == b + 600 && same()); MUST(__memset_chk(b, 5, 600, 600) == b && all(5));
+    __explicit_bzero_chk(b, 600, 600); MUST(all(0));
+    fresh(); MUST(wmemcpy(w, v, 300) == w && wsame(300)); fresh(); MUST(wmemmove(w, v, 300) == w && wsame(300));
+    fresh(); MUST(wmempcpy(w, v, 300) == w + 300 && wsame(300)); MUST(wmemset(w, 70001, 300) == w && w[0] == 70001 && w[299] == 70001);
+    wmemset(w, 0, 300); MUST(w[0] == 0 && w[299] == 0);
+    fresh(); MUST(__wmemcpy_chk(w, v, 300, 300) == w && wsame(300)); fresh(); MUST(__wmemmove_chk(w, v, 300, 300) == w && wsame(300));
+    fresh(); MUST(__wmempcpy_chk(w, v, 300, 300) == w + 300 && wsame(300)); MUST(__wmemset_chk(w, 9, 300, 300) == w && w[299] == 9);
+    DIES(SIGABRT, __memcpy_chk(b, a, 2, 1)) DIES(SIGABRT, __memmove_chk(b, a, 2, 1)) DIES(SIGABRT, __mempcpy_chk(b, a, 2, 1))
+    DIES(SIGABRT, __memset_chk(b, 0, 2, 1)) DIES(SIGABRT, __explicit_bzero_chk(b, 2, 1)) DIES(SIGABRT, __wmemcpy_chk(w, v, 2, 1))
+    DIES(SIGABRT, __wmemmove_chk(w, v, 2, 1)) DIES(SIGABRT, __wmempcpy_chk(w, v, 2, 1)) DIES(SIGABRT, __wmemset_chk(w, 0, 2, 1))
+    DIES(SIGSEGV, memcpy(b, a, huge)) DIES(SIGSEGV, memset(b, 0, huge)) DIES(SIGSEGV, memcpy(b, a, half)) DIES(SIGSEGV, memset(b, 0, half))
+    DIES(SIGSEGV, wmemcpy(w, v, half)) DIES(SIGSEGV, wmemset(w, 0, half))
+    return 0;
+}
+"""
+
+
+@story
+def every_name_keeps_its_promise():
+    with open(place("names.c"), "w", encoding="utf-8") as file:
+        file.write(NAMES_CHECKED)
+    output_of("gcc", "-fno-builtin", "-O0", "-w", "-o", place("names"), place("names.c"))
+    done = subprocess.run([place("names")], env=environment(LD_PRELOAD=LIBRARY), check=False)
+    is_equal(done.returncode, 0, "status, 100 and the line")
+
+
 PROGRAMS = (("bash", "-c", "for i in {1..2000}; do x+=$i; done; echo ${#x} ${x:100:20}"),
             ("perl", "-e", "my %h; $h{$_ % 97} .= 'x' x ($_ % 300) for 1 .. 20000; print join(',', map { length } @h{1 .. 9}), \"\\n\""),
             ("python3", "-c", "import json; d = [{'n': i, 's': 'y' * (i % 500)} for i in range(5000)]; "

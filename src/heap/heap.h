@@ -179,7 +179,7 @@ ALWAYS_INLINE struct slab *heap_live_slab(const void *address)
 /* What heap_push() found to be due: the slab has blocks again, or nothing but free blocks. */
 void heap_event(struct slab *slab);
 
-/* ---- Medium blocks: the magazines, see magazine.c ------------------------------------------------------------------------------- */
+/* ---- Blocks that are laid aside: magazines (magazine.c), parcels (remote.c) ------------------------------------------------------ */
 
 /* The calling thread's own heap, or NULL when it has none (yet, or any more). */
 static inline struct heap *heap_own(void) { return heap_self < sizeof heap_none ? NULL : heap_mine(); }

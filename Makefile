@@ -35,7 +35,7 @@ bench: build ## Measure against other malloc libraries, interleaved
 	@dev/setup.sh bench
 	@bench/run.py
 
-bench-quick: build ## An eighth of the work, half the repeats, no curves: some five minutes
+bench-quick: build ## An eighth of the work, 4 repeats, no curves: under five minutes
 	@dev/setup.sh bench
 	@bench/run.py --quick
 

@@ -34,7 +34,7 @@ import workloads
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMAT = 1  # of the raw results
 INTERRUPTED = 130  # exit status, as of a shell
-QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 5, 2, 300
+QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 4, 1, 300
 SLOW_RATIO, SLOW_ROUNDS = 8, 2
 SETTINGS = ("REPEATS", "WORKLOADS", "CONTESTANTS", "BENCH_RIVALS")  # environment variables that are read
 
@@ -59,7 +59,7 @@ def parse_arguments():
     parser.add_argument("--workloads", default=given("WORKLOADS") or "", help="names in one argument (default: all)")
     parser.add_argument("--contestants", default=given("CONTESTANTS") or "", help="names (default: all present)")
     parser.add_argument("--seed", type=int, help="of the order of runs (default: from the clock)")
-    parser.add_argument("--quick", action="store_true", help="an eighth of the work, 5 repeats, no curves: some five minutes")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the work, 4 repeats, no curves: under five minutes")
     parser.add_argument("--scale", type=whole_number, help="work of each run in percent of the usual")
     parser.add_argument("--list", action="store_true", help="list workloads and contestants, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON",

@@ -14,7 +14,7 @@
  * false_sharing [SCALE [THREADS [MODE]]]: MODE 1 active, 2 passive. */
 #include "work.h"
 
-enum { BLOCK_BYTES = 8, WRITES = 1000, USUAL_BLOCKS = 1000000 };
+enum { BLOCK_BYTES = 8, WRITES = 1000, USUAL_BLOCKS = 600000 };
 enum mode { MODE_ACTIVE = 1, MODE_PASSIVE = 2 };
 
 struct worker {

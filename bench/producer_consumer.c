@@ -13,7 +13,7 @@ enum {
     BATCH_BLOCKS = 4096,
     BATCHES_PER_PAIR = 8,
     BATCHES_MAX = BATCHES_PER_PAIR * THREADS_MAX / 2,
-    USUAL_BATCHES = 4000
+    USUAL_BATCHES = 3200
 };
 
 struct batch {

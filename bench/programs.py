@@ -124,7 +124,7 @@ def _sqlite3(settings):
     if found is None:
         return None
     script, small = settings.scratch / "large.sql", settings.scratch / "small.sql"
-    script.write_text(inputs.sql_script(600 * settings.scale))
+    script.write_text(inputs.sql_script(450 * settings.scale))
     small.write_text(inputs.sql_script(100))
     command = (*found, "-batch", ":memory:")
     return Workload("sqlite3", "a database in memory", (*command, f".read {script}"), (*command, f".read {small}"))
@@ -152,7 +152,7 @@ def _ghostscript(settings):
                 str(where), str(SCRIPTS / "drawing.ps"))
 
     return Workload("ghostscript", "PostScript pages of shapes, text and pictures, drawn to pixels",
-                    command(_count(settings, 4), output), command(1, "/dev/null"), output=output)
+                    command(_count(settings, 3), output), command(1, "/dev/null"), output=output)
 
 
 def _git(settings):
@@ -164,7 +164,7 @@ def _git(settings):
     original, copy = settings.scratch / "history.git", settings.scratch / "collected.git"
     _make(*found, "init", "--quiet", "--bare", str(original))
     _make(*found, "-C", str(original), "fast-import", "--quiet",
-          input=inputs.git_history(_count(settings, 60)))
+          input=inputs.git_history(_count(settings, 45)))
     command = (*found, "-C", str(copy), "-c", "pack.threads=1", "gc", "--quiet", "--aggressive", "--prune=now")
     return Workload("git", "git gc --aggressive on a small repository", command, (*found, "--version"),
                     output=copy / "objects" / "info" / "packs", fresh=(original, copy))

@@ -35,7 +35,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMAT = 1  # of the raw results
 INTERRUPTED = 130  # exit status, as of a shell
 QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 4, 1, 300
-SLOW_RATIO, SLOW_ROUNDS = 8, 2
+SLOW_RATIO, SLOW_ROUNDS = 8, 1
 SETTINGS = ("REPEATS", "WORKLOADS", "CONTESTANTS", "BENCH_RIVALS")  # environment variables that are read
 
 

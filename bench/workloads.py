@@ -127,7 +127,7 @@ _OWN = (
     _Own("calloc_large", "zeroed 256 KiB to 16 MiB, an eighth of it used", "calloc_large", arguments=()),
     _Own("startup", "200 short processes: fork, exec, exit", "startup", arguments=()),
     _Own("idle", "16 threads free 30 MB each and sleep", "idle", 16, fixed=True, judges_time=False,
-         most_rounds=3),
+         most_rounds=2),
     # The same twice more, for what is kept: with more threads, and when nobody allocates, with Ashlar's responder on.
     _Own("idle_64", "64 threads free 30 MB each and sleep", "idle", 64, fixed=True, judges_time=False,
          judges_memory=False, most_rounds=1, memory_mib=3072),

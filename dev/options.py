@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""options.py [--check] [--source ROOT]: write docs/options.md and docs/man/ashlar-options.7 from src/api/options.def.
+"""options.py [--check] [--source ROOT]: write docs/options.md and docs/man/ashlar-options.7 from src/base/options.def.
 
     options.def --+--> the parser and confirm:on      (src/api/options.c includes it)
                   +--> docs/options.md, the man page  (this script)
@@ -109,7 +109,7 @@ def read_table(path):
 GUIDE = """\
 # Options
 
-<!-- Made by dev/options.py from src/api/options.def. Do not edit: change the table, run dev/options.py. -->
+<!-- Made by dev/options.py from src/base/options.def. Do not edit: change the table, run dev/options.py. -->
 
 Ashlar reads one variable of the environment, once, before its first allocation:
 
@@ -188,7 +188,7 @@ def guide(options):
 # ---- docs/man/ashlar-options.7 ----
 
 MAN = """\
-.\\" Made by dev/options.py from src/api/options.def. Do not edit.
+.\\" Made by dev/options.py from src/base/options.def. Do not edit.
 .Dd November 23, 2026
 .Dt ASHLAR-OPTIONS 7
 .Os Ashlar
@@ -250,7 +250,7 @@ def main():
     arguments = parser.parse_args()
     root = arguments.source
     try:
-        options = read_table(root / "src/api/options.def")
+        options = read_table(root / "src/base/options.def")
     except (TableError, OSError) as error:
         print(f"options.py: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,7 @@
 /* one.c: the whole library as one piece, for release builds: the compiler sees through every floor. From the ground up.
  */
+#include "base/options.c"
+
 #include "os/cgroup.c"
 #include "os/clock.c"
 #include "os/lock.c"
@@ -22,6 +24,7 @@
 #include "heap/large.c"
 #include "heap/magazine.c"
 #include "heap/orphan.c"
+#include "heap/place.c"
 #include "heap/realloc.c"
 #include "heap/remote.c"
 #include "heap/slabs.c"
@@ -40,6 +43,7 @@
 #include "api/gnu.c"
 #include "api/init.c"
 #include "api/malloc.c"
+#include "api/mem.c"
 #include "api/options.c"
 #include "api/posix.c"
 #include "api/report.c"

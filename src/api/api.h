@@ -3,7 +3,7 @@
 #ifndef ASHLAR_API_API_H
 #define ASHLAR_API_API_H
 
-#include "base/format.h"
+#include "base/options.h"
 #include "heap/heap.h"
 #include "prof/prof.h"
 
@@ -43,13 +43,6 @@ static inline void api_ready(void)
 
 /* ---- options.c ------------------------------------------------------------------------------------------------------------------------ */
 
-enum option_id {
-#define OPTION(name, kind, initial, choices, changes, meaning) OPTION_##name,
-#include "api/options.def"
-#undef OPTION
-    OPTION_COUNT
-};
-
 enum { FOREIGN_AUTO, FOREIGN_FORWARD, FOREIGN_IGNORE, FOREIGN_ABORT };
 enum { SIZED_ABORT, SIZED_WARN, SIZED_OFF };
 enum { RESPONDER_OFF, RESPONDER_ON };
@@ -59,6 +52,9 @@ void option_read_all(void);
 
 /* The value: position of the choice, bytes, or milliseconds. */
 uint64_t option_value(enum option_id id);
+
+/* All options as they were read. */
+const struct option_settings *option_settings(void);
 
 /* The path of a FOLDER option, NULL when it is off. */
 const char *option_folder(enum option_id id);

@@ -1,297 +1,16 @@
-/* options.c: ASHLAR_CONF="key:value,key:value", read once, strictly, all or nothing.
- *
- * Half a configuration never runs: an error prints one line, with the nearest valid name if one is near, and every
- * setting is ignored. Under AT_SECURE the variable is not looked at. Nothing here allocates; the environment block is
- * read in place. */
+/* options.c: ASHLAR_CONF read once, and what the options do. How the text is read: base/options.c. Under AT_SECURE the
+ * variable is not looked at. */
 #include "api/api.h"
 
-enum option_kind { CHOICE, SIZE, TIME, FOLDER };
-enum option_changes { START, LIVE };
-
-static const struct option {
-    const char *name;
-    enum option_kind kind;
-    const char *initial;
-    const char *choices;
-    enum option_changes changes;
-    const char *meaning;
-} options[OPTION_COUNT] = {
-#define OPTION(name, kind, initial, choices, changes, meaning) {#name, kind, initial, choices, changes, meaning},
-#include "api/options.def"
-#undef OPTION
-};
-
-enum { FOLDER_ROOM = 256, WORD_ROOM = 64, NOT_FOUND = -1 };
-
-/* Numbers from here on stand for choices of a SIZE or FOLDER option: CHOICE_BASE - position. */
-#define CHOICE_BASE UINT64_MAX
-
-struct settings {
-    uint64_t numbers[OPTION_COUNT];
-    bool is_given[OPTION_COUNT];
-    char folder[FOLDER_ROOM]; /* of the one FOLDER option */
-};
-
 static _Atomic uint64_t values[OPTION_COUNT];
-static struct settings effective; /* written at start; `numbers` live on in `values` */
+static struct option_settings effective; /* written at start; `numbers` live on in `values` */
 static bool is_read;
-
-/* A piece of the configuration text. */
-struct word {
-    const char *start;
-    size_t length;
-};
 
 uint64_t option_value(enum option_id id) { return load_relaxed(&values[id]); }
 
-const char *option_folder(enum option_id id) { return option_value(id) == CHOICE_BASE ? NULL : effective.folder; }
+const struct option_settings *option_settings(void) { return &effective; }
 
-/* ---- Words --------------------------------------------------------------------------------------------------------------------------- */
-
-static size_t length_of(const char *string)
-{
-    size_t length = 0;
-
-    while (string[length] != '\0')
-        length++;
-    return length;
-}
-
-static struct word word_of(const char *string) { return (struct word){string, length_of(string)}; }
-
-static bool is_same(struct word a, struct word b)
-{
-    return a.length == b.length && __builtin_memcmp(a.start, b.start, a.length) == 0;
-}
-
-/* The part of *rest before the first `end`; *rest goes on behind it. */
-static struct word next_part(struct word *rest, char end)
-{
-    struct word part = {rest->start, 0};
-
-    while (part.length < rest->length && part.start[part.length] != end)
-        part.length++;
-    const size_t used = part.length + (part.length < rest->length);
-    *rest = (struct word){rest->start + used, rest->length - used};
-    return part;
-}
-
-/* Position of `word` in the blank-separated list `choices`, or NOT_FOUND. */
-static int choice_position(const char *choices, struct word word)
-{
-    struct word rest = word_of(choices);
-
-    for (int position = 0; rest.length > 0; position++)
-        if (is_same(next_part(&rest, ' '), word))
-            return position;
-    return NOT_FOUND;
-}
-
-static struct word choice_at(const char *choices, uint64_t position)
-{
-    struct word rest = word_of(choices);
-
-    for (; position > 0; position--)
-        (void)next_part(&rest, ' ');
-    return next_part(&rest, ' ');
-}
-
-/* Number of insertions, deletions and replacements between two short words.
- * source: Wagner, Fischer, "The String-to-String Correction Problem", JACM 21, 1974. */
-static size_t edit_distance(struct word a, struct word b)
-{
-    size_t row[WORD_ROOM + 1];
-
-    if (a.length > WORD_ROOM || b.length > WORD_ROOM)
-        return WORD_ROOM;
-    for (size_t j = 0; j <= b.length; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.length; j++) {
-            const size_t replaced = diagonal + (a.start[i - 1] != b.start[j - 1]);
-            const size_t shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = replaced < shorter ? replaced : shorter;
-        }
-    }
-    return row[b.length];
-}
-
-/* ---- Errors ---------------------------------------------------------------------------------------------------------------------------- */
-
-static void put_word(struct text *text, struct word word)
-{
-    text_put_char(text, '"');
-    for (size_t i = 0; i < word.length && i < WORD_ROOM; i++) {
-        const char c = word.start[i];
-        text_put_char(text, c >= ' ' && c <= '~' ? c : '?');
-    }
-    text_put_char(text, '"');
-}
-
-/* The nearer of `best` and `candidate` to `word`, if it is near at all. */
-static struct word nearer(struct word word, struct word best, struct word candidate)
-{
-    enum { NEAR = 2 };
-    const size_t distance = edit_distance(word, candidate);
-
-    return distance <= NEAR && (best.length == 0 || distance < edit_distance(word, best)) ? candidate : best;
-}
-
-/* Print an error about `word`, with `hint` if there is one. returns: false, for the caller to pass on. */
-static bool reject(const char *what, struct word word, struct word hint)
-{
-    char line[4 * WORD_ROOM];
-    struct text text = {line, sizeof line, 0};
-
-    text_put(&text, "ASHLAR_CONF: ");
-    text_put(&text, what);
-    put_word(&text, word);
-    if (hint.length != 0) {
-        text_put(&text, " (did you mean ");
-        put_word(&text, hint);
-        text_put(&text, "?)");
-    }
-    text_put(&text, "; all settings ignored");
-    report_line(line);
-    return false;
-}
-
-static bool reject_key(struct word key)
-{
-    struct word hint = {0};
-
-    for (int id = 0; id < OPTION_COUNT; id++)
-        hint = nearer(key, hint, word_of(options[id].name));
-    return reject("unknown key ", key, hint);
-}
-
-static bool reject_value(const struct option *option, struct word value)
-{
-    struct word rest = word_of(option->choices);
-    struct word hint = {0};
-    char what[WORD_ROOM + 32];
-    struct text text = {what, sizeof what, 0};
-
-    while (rest.length > 0)
-        hint = nearer(value, hint, next_part(&rest, ' '));
-    text_put(&text, "bad value for ");
-    put_word(&text, word_of(option->name));
-    text_put(&text, ": ");
-    return reject(what, value, hint);
-}
-
-/* ---- Values ---------------------------------------------------------------------------------------------------------------------------- */
-
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static const struct unit size_units[] = {
-    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}};
-static const struct unit time_units[] = {{"m", 60000}, {"s", 1000}, {"ms", 1}};
-
-enum { SIZE_UNITS = sizeof size_units / sizeof size_units[0], TIME_UNITS = sizeof time_units / sizeof time_units[0] };
-
-/* Parse digits and a unit. No sign, no blank, no overflow. */
-static bool parse_number(struct word word, const struct unit *units, int unit_count, uint64_t *number)
-{
-    uint64_t digits = 0;
-    size_t length = 0;
-
-    for (; length < word.length && word.start[length] >= '0' && word.start[length] <= '9'; length++)
-        if (__builtin_mul_overflow(digits, 10, &digits) ||
-            __builtin_add_overflow(digits, (uint64_t)(word.start[length] - '0'), &digits))
-            return false;
-    const struct word suffix = {word.start + length, word.length - length};
-
-    for (int i = 0; i < unit_count && length > 0; i++)
-        if (is_same(suffix, word_of(units[i].name)))
-            return !__builtin_mul_overflow(digits, units[i].factor, number) && *number <= REQUEST_BYTES_MAX;
-    return false;
-}
-
-static bool parse_folder(struct word value, char *folder)
-{
-    if (value.length == 0 || value.length >= FOLDER_ROOM || value.start[0] != '/')
-        return false;
-    __builtin_memcpy(folder, value.start, value.length);
-    folder[value.length] = '\0';
-    return true;
-}
-
-static bool parse_value(const struct option *option, struct word value, uint64_t *number, char *folder)
-{
-    const int position = choice_position(option->choices, value);
-
-    if (position != NOT_FOUND && value.length > 0) {
-        *number = option->kind == CHOICE ? (uint64_t)position : CHOICE_BASE - (uint64_t)position;
-        return true;
-    }
-    switch (option->kind) {
-    case CHOICE:
-        return false;
-    case SIZE:
-        return parse_number(value, size_units, SIZE_UNITS, number);
-    case TIME:
-        return parse_number(value, time_units, TIME_UNITS, number);
-    case FOLDER:
-        *number = 0;
-        return parse_folder(value, folder);
-    }
-    return false;
-}
-
-/* ---- The whole text --------------------------------------------------------------------------------------------------------------------- */
-
-static int option_named(struct word key)
-{
-    for (int id = 0; id < OPTION_COUNT; id++)
-        if (is_same(key, word_of(options[id].name)))
-            return id;
-    return NOT_FOUND;
-}
-
-static bool parse_pair(struct word pair, struct settings *settings)
-{
-    struct word value = pair;
-    const struct word key = next_part(&value, ':');
-    const int id = option_named(key);
-
-    if (key.length == pair.length)
-        return reject("no \":\" in ", pair, (struct word){0});
-    if (id == NOT_FOUND)
-        return reject_key(key);
-    if (settings->is_given[id])
-        return reject("given twice: ", key, (struct word){0});
-    settings->is_given[id] = true;
-    return parse_value(&options[id], value, &settings->numbers[id], settings->folder) ||
-           reject_value(&options[id], value);
-}
-
-static bool parse_all(const char *configuration, struct settings *settings)
-{
-    struct word rest = word_of(configuration);
-
-    while (rest.length > 0) {
-        const bool ends_with_comma = rest.start[rest.length - 1] == ',';
-        if (!parse_pair(next_part(&rest, ','), settings))
-            return false;
-        if (rest.length == 0 && ends_with_comma)
-            return reject("no \":\" in ", rest, (struct word){0});
-    }
-    return true;
-}
-
-static void set_initial(struct settings *settings)
-{
-    *settings = (struct settings){0};
-    for (int id = 0; id < OPTION_COUNT; id++)
-        (void)parse_value(&options[id], word_of(options[id].initial), &settings->numbers[id], settings->folder);
-}
+const char *option_folder(enum option_id id) { return option_value(id) == OPTION_WORD(0) ? NULL : effective.folder; }
 
 /* ---- Effects ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -310,9 +29,9 @@ static size_t limit_of_option(enum option_id id)
     enum { NONE, CGROUP };
     const uint64_t value = option_value(id);
 
-    if (value == CHOICE_BASE - NONE)
+    if (value == OPTION_WORD(NONE))
         return SIZE_MAX;
-    return value == CHOICE_BASE - CGROUP ? cgroup_limit() : (size_t)value;
+    return value == OPTION_WORD(CGROUP) ? cgroup_limit() : (size_t)value;
 }
 
 static void apply(void)
@@ -323,50 +42,15 @@ static void apply(void)
     store_relaxed(&page_bounds.hard_limit, limit_of_option(OPTION_hard_limit));
 }
 
-static void put_number(struct text *text, uint64_t number, const struct unit *units, int unit_count)
-{
-    int i = 0;
-
-    while (i < unit_count - 1 && (number == 0 || number % units[i].factor != 0))
-        i++;
-    text_put_decimal(text, number / units[i].factor);
-    text_put(text, units[i].name);
-}
-
-static void put_choice(struct text *text, const struct option *option, uint64_t position)
-{
-    const struct word word = choice_at(option->choices, position);
-
-    for (size_t i = 0; i < word.length; i++)
-        text_put_char(text, word.start[i]);
-}
-
-static void put_value(struct text *text, enum option_id id)
-{
-    const struct option *const option = &options[id];
-    const uint64_t value = option_value(id);
-
-    if (option->kind == CHOICE)
-        put_choice(text, option, value);
-    else if (option->kind != TIME && value > REQUEST_BYTES_MAX)
-        put_choice(text, option, CHOICE_BASE - value);
-    else if (option->kind == FOLDER)
-        text_put(text, effective.folder);
-    else if (option->kind == SIZE)
-        put_number(text, value, size_units, SIZE_UNITS);
-    else
-        put_number(text, value, time_units, TIME_UNITS);
-}
-
 static void confirm(void)
 {
     for (int id = 0; id < OPTION_COUNT; id++) {
-        char line[FOLDER_ROOM + WORD_ROOM];
+        char line[OPTION_FOLDER_ROOM + 64];
         struct text text = {line, sizeof line, 0};
         text_put(&text, "confirm: ");
-        text_put(&text, options[id].name);
+        text_put(&text, option_table[id].name);
         text_put_char(&text, ':');
-        put_value(&text, (enum option_id)id);
+        option_put(&text, &option_table[id], option_value((enum option_id)id), effective.folder);
         text_put(&text, effective.is_given[id] ? " (ASHLAR_CONF)" : " (default)");
         report_line(line);
     }
@@ -376,13 +60,17 @@ void option_read_all(void)
 {
     bool ready;
     const char *const configuration = os_environment("ASHLAR_CONF", &ready);
+    char line[OPTION_ERROR_ROOM];
+    struct text error = {line, sizeof line, 0};
 
     if (is_read)
         return;
     is_read = ready;
-    set_initial(&effective);
-    if (configuration != NULL && !page_ground.secure && !parse_all(configuration, &effective))
-        set_initial(&effective);
+    option_set_initial(&effective);
+    if (configuration != NULL && !page_ground.secure && !option_read(configuration, &effective, &error)) {
+        report_line(line);
+        option_set_initial(&effective);
+    }
     for (int id = 0; id < OPTION_COUNT; id++)
         store_relaxed(&values[id], effective.numbers[id]);
     apply();
@@ -394,27 +82,27 @@ void option_read_all(void)
 
 EXPORT int ashlar_option(const char *key, char *value, size_t bytes)
 {
-    const int id = key != NULL ? option_named(word_of(key)) : NOT_FOUND;
+    const int id = key != NULL ? option_find(key) : -1;
     struct text text = {value, bytes, 0};
 
-    if (id == NOT_FOUND)
+    if (id < 0)
         return -1;
     api_ready();
-    put_value(&text, (enum option_id)id);
+    option_put(&text, &option_table[id], option_value((enum option_id)id), effective.folder);
     return (int)text.length;
 }
 
 EXPORT int ashlar_option_set(const char *key, const char *value)
 {
-    const int id = key != NULL && value != NULL ? option_named(word_of(key)) : NOT_FOUND;
-    char folder[FOLDER_ROOM];
+    const int id = key != NULL && value != NULL ? option_find(key) : -1;
+    char folder[OPTION_FOLDER_ROOM];
     uint64_t number;
 
-    if (id == NOT_FOUND)
+    if (id < 0)
         return EINVAL;
-    if (options[id].changes != LIVE)
+    if (option_table[id].changes != OPTION_LIVE)
         return EPERM;
-    if (!parse_value(&options[id], word_of(value), &number, folder))
+    if (!option_read_value(&option_table[id], value, &number, folder))
         return EINVAL;
     api_ready();
     store_relaxed(&values[id], number);

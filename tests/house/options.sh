@@ -8,8 +8,8 @@ house=$folder/house
 # A tree with the real table and the pages made from it.
 build_house() {
     rm -rf "$house"
-    mkdir -p "$house/src/api" "$house/docs"
-    cp "$root/src/api/options.def" "$house/src/api" && "$maker" --source "$house"
+    mkdir -p "$house/src/base" "$house/docs"
+    cp "$root/src/base/options.def" "$house/src/base" && "$maker" --source "$house"
 }
 
 # After `sed SCRIPT FILE`, the check ends with status STATUS and its output holds TEXT.
@@ -56,8 +56,8 @@ check "so has the README" defaults_are_those_of_the_library README.md
 check "the examples are true" examples_are_true
 check "fresh pages pass" fresh_pages_pass
 check "a missing page is stale" missing_page_is_stale
-check "a changed default is stale" after_edit 's/"500ms"/"700ms"/' src/api/options.def 1 "docs/options.md: "
+check "a changed default is stale" after_edit 's/"500ms"/"700ms"/' src/base/options.def 1 "docs/options.md: "
 check "a page edited by hand is stale" after_edit 's/idle/lazy/' docs/man/ashlar-options.7 1 "docs/man/ashlar-options.7: "
-check "a row without a field is no table" after_edit 's/"500ms", "", /"500ms", /' src/api/options.def 2 "5 fields instead of 6"
-check "a default that is no choice is refused" after_edit 's/"abort", "abort warn/"abrt", "abort warn/' src/api/options.def \
+check "a row without a field is no table" after_edit 's/"500ms", "", /"500ms", /' src/base/options.def 2 "5 fields instead of 6"
+check "a default that is no choice is refused" after_edit 's/"abort", "abort warn/"abrt", "abort warn/' src/base/options.def \
     2 "none of its choices"

@@ -14,12 +14,12 @@
 
 static const char *const names[OPTION_COUNT] = {
 #define OPTION(name, kind, initial, choices, changes, meaning) #name,
-#include "api/options.def"
+#include "base/options.def"
 #undef OPTION
 };
 static const char *const initials[OPTION_COUNT] = {
 #define OPTION(name, kind, initial, choices, changes, meaning) initial,
-#include "api/options.def"
+#include "base/options.def"
 #undef OPTION
 };
 
@@ -364,7 +364,7 @@ static void check_complaint(void)
 /* All settings as one text, which must be read as the same settings. */
 static void check_round_trip(void)
 {
-    char conf[CONF_BYTES] = "", before[OPTION_COUNT][300];
+    char conf[2 * CONF_BYTES] = "", before[OPTION_COUNT][300];
 
     for (int id = 0; id < OPTION_COUNT; id++) {
         strcpy(before[id], value_of(names[id]));

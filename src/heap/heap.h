@@ -390,6 +390,44 @@ void *heap_realloc(void *address, const struct heap_block *block, size_t bytes, 
  * served. */
 size_t heap_good_size(size_t bytes, size_t alignment);
 
+/* ---- What lies at an address: place.c -------------------------------------------------------------------------------------------- */
+
+enum heap_place_kind {
+    PLACE_UNKNOWN, /* not ours, or it cannot be told */
+    PLACE_SMALL,   /* in a block of a slab; whether it lives, see heap_place_looks_freed() */
+    PLACE_LARGE,   /* in a live large or huge block */
+    PLACE_FREED,   /* in a block that is free for certain */
+    PLACE_UNUSED,  /* ours, and in no block */
+};
+
+struct heap_place {
+    enum heap_place_kind kind;
+    uintptr_t block; /* start and usable bytes of the block, where there is one */
+    size_t bytes;
+};
+
+/* What lies at `address`, any address. Takes no lock, allocates nothing, reads nothing through the address.
+ * thread: any. signal: safe. True of an address in a block as long as the block lives. */
+struct heap_place heap_place_of(const void *address);
+
+/* Whether the block at `place` is free: certain but for who has written our key word into the start of his block. */
+static inline bool heap_place_looks_freed(const struct heap_place *place)
+{
+    return place->kind == PLACE_FREED ||
+           (place->kind == PLACE_SMALL && slab_looks_free((const struct block *)place->block));
+}
+
+/* Bytes from `address` to the end of its block; 0 where there is no live block of ours, SIZE_MAX where it cannot be
+ * told. A block that only looks freed counts as live. */
+static inline size_t heap_bytes_left(const void *address)
+{
+    const struct heap_place place = heap_place_of(address);
+
+    if (place.kind == PLACE_UNKNOWN)
+        return SIZE_MAX;
+    return place.kind == PLACE_SMALL || place.kind == PLACE_LARGE ? place.block + place.bytes - (uintptr_t)address : 0;
+}
+
 /* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */
 
 /* The calling thread ends: its heap's blocks go home, its slabs become orphans. Later calls of this thread use a shared

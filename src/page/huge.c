@@ -27,13 +27,19 @@ static struct {
     uint32_t kept_next; /* the order in which they were freed: heap of a freed record is its number */
 } huge;                 /* guarded by huge_lock */
 
+/* Odd while somebody changes the table: for page_huge_peek(). */
+static _Atomic uint32_t changes;
+
 /* ---- The table -------------------------------------------------------------------------------------------------------------- */
 
 /* Sorted by start; live and freed ones. In a range of its own: what runs over a huge block must not meet it. */
 static struct page_huge *table(void) { return (struct page_huge *)page_huges_range.base; }
 
+/* What page_huge_peek() does, too, without the lock: the thread sanitizer does not know of `changes`. */
+#define PEEKS __attribute__((no_sanitize("thread")))
+
 /* Number of records that start at or below `address`. */
-static size_t records_up_to(uintptr_t address)
+PEEKS static size_t records_up_to(uintptr_t address)
 {
     size_t low = 0;
     size_t high = huge.count;
@@ -49,7 +55,7 @@ static size_t records_up_to(uintptr_t address)
 }
 
 /* What others may know of a record. */
-static struct page_huge shown(const struct page_huge *record)
+PEEKS static struct page_huge shown(const struct page_huge *record)
 {
     struct page_huge seen = *record;
 
@@ -58,7 +64,7 @@ static struct page_huge shown(const struct page_huge *record)
 }
 
 /* The record that `address` lies in, or NULL. */
-static struct page_huge *record_of(uintptr_t address)
+PEEKS static struct page_huge *record_of(uintptr_t address)
 {
     const size_t position = records_up_to(address);
     struct page_huge *const record = position > 0 ? &table()[position - 1] : NULL;
@@ -95,6 +101,26 @@ static void count_live(size_t bytes)
     huge.live++;
     huge.live_bytes += bytes;
     huge.live_bytes_most = huge.live_bytes > huge.live_bytes_most ? huge.live_bytes : huge.live_bytes_most;
+}
+
+/* As os_lock_take() and os_lock_drop(), for who changes the table. Whatever a fork in the middle of a change has left
+ * in the child, the number is right from the next change on. */
+static bool begin_change(void)
+{
+    if (!os_lock_take(&huge_lock))
+        return false;
+    store_relaxed(&changes, load_relaxed(&changes) | 1);
+    /* release: the number is odd before the first store to the table; pairs with the acquire fence in page_huge_peek().
+     */
+    atomic_thread_fence(memory_order_release);
+    return true;
+}
+
+static void end_change(void)
+{
+    /* release: the number is even after the last store; pairs with the acquire in page_huge_peek(). */
+    store_release(&changes, load_relaxed(&changes) + 1);
+    os_lock_drop(&huge_lock);
 }
 
 /* ---- Freed ranges that are kept ------------------------------------------------------------------------------------------------ */
@@ -193,7 +219,7 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
     bytes = round_up(bytes, page_ground.page_bytes);
     if (!page_commit(bytes))
         return NULL;
-    if (os_lock_take(&huge_lock)) {
+    if (begin_change()) {
         struct page_huge *record = reuse_kept(bytes, alignment);
         if (record == NULL)
             record = map_new(bytes, alignment);
@@ -204,7 +230,7 @@ void *page_huge_take(size_t bytes, size_t alignment, uint32_t heap)
             count_live(bytes);
             block = (void *)record->start;
         }
-        os_lock_drop(&huge_lock);
+        end_change();
     }
     if (block == NULL)
         page_uncommit_refused(bytes);
@@ -223,6 +249,22 @@ struct page_huge page_huge_find(const void *address)
     if (takes)
         os_lock_drop(&huge_lock);
     return found;
+}
+
+PEEKS struct page_huge page_huge_peek(const void *address)
+{
+    /* acquire: the table is read after the number; pairs with the release in end_change(). */
+    const uint32_t before = load_acquire(&changes);
+    struct page_huge found = {0};
+
+    if (huge.count == 0 || before % 2 != 0)
+        return found;
+    const struct page_huge *const record = record_of((uintptr_t)address);
+    if (record != NULL)
+        found = shown(record);
+    /* acquire: the number is read again after the table; pairs with the fence in begin_change(). */
+    atomic_thread_fence(memory_order_acquire);
+    return load_relaxed(&changes) == before ? found : (struct page_huge){0};
 }
 
 /* Take the memory, and keep the address range if the kernel can. */
@@ -252,7 +294,7 @@ struct page_huge page_huge_give(void *block)
 {
     struct page_huge found = {0};
 
-    if (!os_lock_take(&huge_lock))
+    if (!begin_change())
         return found;
     struct page_huge *const record = record_of((uintptr_t)block);
     if (record != NULL)
@@ -264,7 +306,7 @@ struct page_huge page_huge_give(void *block)
         record->heap = 0;
         retire(record);
     }
-    os_lock_drop(&huge_lock);
+    end_change();
     if (ends)
         page_uncommit(found.bytes);
     return found;
@@ -303,11 +345,11 @@ void *page_huge_resize(void *block, size_t bytes)
     bytes = round_up(bytes, page_ground.page_bytes);
     if (bytes > before.bytes && !page_commit(bytes - before.bytes))
         return NULL;
-    if (os_lock_take(&huge_lock)) {
+    if (begin_change()) {
         moved = remap((uintptr_t)block, bytes);
         if (moved == 0 && keep_at_most(0))
             moved = remap((uintptr_t)block, bytes);
-        os_lock_drop(&huge_lock);
+        end_change();
     }
     if (moved == 0 && bytes > before.bytes)
         page_uncommit_refused(bytes - before.bytes);
@@ -331,10 +373,10 @@ struct page_huge page_huge_any_of(uint32_t heap)
 
 bool page_huge_release_kept(void)
 {
-    if (!os_lock_take(&huge_lock))
+    if (!begin_change())
         return false;
     const bool any = keep_at_most(0);
-    os_lock_drop(&huge_lock);
+    end_change();
     return any;
 }
 

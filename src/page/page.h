@@ -204,6 +204,9 @@ struct page_huge {
 /* The huge block that `address` lies in, live or freed and still ours; state HUGE_UNKNOWN when there is none. */
 struct page_huge page_huge_find(const void *address);
 
+/* The same without the lock, in any moment: also HUGE_UNKNOWN when somebody is just changing the table. */
+struct page_huge page_huge_peek(const void *address);
+
 /* End the live block at `block`. Its address range stays ours for a while, without access.
  * returns: what page_huge_find() would have said before: anything but HUGE_LIVE means that nothing was done. */
 struct page_huge page_huge_give(void *block);

@@ -1,0 +1,60 @@
+/* place.c: what lies at an address, asked by whoever is about to copy there.
+ *
+ * The question may come at any moment and from anywhere, also out of a signal handler that has interrupted us: so no
+ * lock, and no answer where one would be needed. What is read of a slab's line, or of a large block's, does not change
+ * while the block lives that the address is in; of other addresses any answer will do that is no accusation. */
+#include "heap/own.h"
+
+static struct heap_place place_in_slab(const struct slab *slab, uintptr_t address)
+{
+    const uint32_t block_bytes = slab->block_bytes;
+    const uintptr_t start = (uintptr_t)slab_block_number(slab, address - slab_address(slab)) * block_bytes;
+
+    if (start >= load_relaxed(&slab->carved))
+        return (struct heap_place){.kind = PLACE_UNUSED};
+    return (struct heap_place){slab_is_released(slab, start) ? PLACE_FREED : PLACE_SMALL, slab_address(slab) + start,
+                               block_bytes};
+}
+
+/* `index` is in no slab. */
+static struct heap_place place_in_run(granule_index index)
+{
+    const granule_index head = page_run_of(index);
+    const struct large *const run = page_line_at(head);
+
+    switch (line_kind(&run->line)) {
+    case GRANULE_LARGE:
+        if (index.i - head.i < run->line.granules)
+            return (struct heap_place){PLACE_LARGE, (uintptr_t)page_address(head), run->bytes};
+        return (struct heap_place){.kind = PLACE_UNUSED};
+    case GRANULE_FREE:
+    case GRANULE_FREE_TAIL:
+    case GRANULE_PURGING:
+        return (struct heap_place){.kind = PLACE_UNUSED};
+    default:
+        return (struct heap_place){0};
+    }
+}
+
+static struct heap_place place_elsewhere(const void *address)
+{
+    static const enum heap_place_kind kinds[] = {
+        [HUGE_UNKNOWN] = PLACE_UNKNOWN, [HUGE_LIVE] = PLACE_LARGE, [HUGE_FREED] = PLACE_FREED};
+    const struct page_huge found = page_huge_peek(address);
+
+    return (struct heap_place){kinds[found.state], found.start, found.bytes};
+}
+
+struct heap_place heap_place_of(const void *address)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (!page_holds(offset))
+        return place_elsewhere(address);
+    struct line *const line = page_line(offset);
+    const enum granule_kind kind = line_kind(line);
+
+    if (likely(kind == GRANULE_SLAB || kind == GRANULE_SLAB_REST))
+        return place_in_slab(slab_of_line(line), (uintptr_t)address);
+    return place_in_run(page_index_of(line));
+}

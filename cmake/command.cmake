@@ -7,10 +7,10 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)    # writes JSON
 pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)      # tells what a program is before it is run
 
-file(GLOB command_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
+file(GLOB command_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c ${PROJECT_SOURCE_DIR}/cli/tune/*.c)
 add_executable(ashlar_command ${command_sources})
 set_target_properties(ashlar_command PROPERTIES OUTPUT_NAME ashlar)
-target_link_libraries(ashlar_command PRIVATE ashlar_flags ashlar_sanitizer PkgConfig::JANSSON PkgConfig::LIBELF)
+target_link_libraries(ashlar_command PRIVATE ashlar_flags ashlar_sanitizer PkgConfig::JANSSON PkgConfig::LIBELF m)
 target_compile_definitions(ashlar_command PRIVATE _GNU_SOURCE)
 target_compile_options(ashlar_command PRIVATE -Wshadow -O2 -g)
 target_include_directories(ashlar_command PRIVATE ${PROJECT_SOURCE_DIR}/include)

@@ -25,7 +25,7 @@ if(NOT ASHLAR_OVERRIDE)
   set(static_objects ashlar_beside_objects)
 endif()
 
-add_library(ashlar SHARED $<TARGET_OBJECTS:ashlar_objects>)
+add_library(ashlar SHARED $<TARGET_OBJECTS:ashlar_objects> $<TARGET_OBJECTS:ashlar_mem_core>)
 add_library(ashlar::ashlar ALIAS ashlar)
 set_target_properties(ashlar PROPERTIES SOVERSION 1 LINKER_LANGUAGE C LINK_DEPENDS ${exports})
 target_include_directories(ashlar INTERFACE
@@ -42,9 +42,9 @@ target_link_options(ashlar PRIVATE
 set(static_object ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/ashlar-static.o)
 add_custom_command(
   OUTPUT ${static_object}
-  COMMAND ${CMAKE_LINKER} -r -o ${static_object} $<TARGET_OBJECTS:${static_objects}>
+  COMMAND ${CMAKE_LINKER} -r -o ${static_object} $<TARGET_OBJECTS:${static_objects}> $<TARGET_OBJECTS:ashlar_mem_core>
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${static_object}
-  DEPENDS ${static_objects} $<TARGET_OBJECTS:${static_objects}>
+  DEPENDS ${static_objects} ashlar_mem_core $<TARGET_OBJECTS:${static_objects}> $<TARGET_OBJECTS:ashlar_mem_core>
   COMMAND_EXPAND_LISTS VERBATIM COMMENT "Making the static library's inner names local")
 add_library(ashlar_static STATIC ${static_object})
 add_library(ashlar::static ALIAS ashlar_static)

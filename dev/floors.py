@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """floors.py [BUILD] [--source ROOT]: does no floor of src/ reach for a higher one?
 
-    base < os < page < slab < heap < prof < api          mem: an annex on base only
+    base < os < page < slab < heap < prof < api          mem: an annex on base only, which api gives names to
 
 Two witnesses, because each sees what the other cannot:
   includes  A file includes its own folder, any header of base, and of every other floor below it the one header
-            FLOOR/FLOOR.h. prof and api, which implement it, also include the public header. The command includes public
+            FLOOR/FLOOR.h. prof, api and mem, which implement them, also include the public headers. The command includes public
             headers, and the layout of the page in which a process leaves its figures.
   symbols   In the objects of BUILD that were compiled one source at a time, what a floor leaves undefined is defined in
             the same or in a lower floor, or in libc; never one of the standard names that api gives (a floor that calls
@@ -23,7 +23,7 @@ import sys
 
 FLOORS = ("base", "os", "page", "slab", "heap", "prof", "api")
 ANNEX = "mem"
-PUBLIC_HEADERS_FOR = ("prof", "api")
+PUBLIC_HEADERS_FOR = ("prof", "api", ANNEX)
 COMMAND_READS = ("prof/status_page.h",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(ashlar[^>]*)>)')
@@ -36,7 +36,7 @@ GIVEN = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__ehdr_start", "_DYNAMIC", "_
 
 def may_use(floor, used):
     """Whether sources of one floor may know another one at all."""
-    if floor == used or used == "base":
+    if floor == used or used == "base" or (floor, used) == ("api", ANNEX):
         return True
     return floor in FLOORS and used in FLOORS and FLOORS.index(used) < FLOORS.index(floor)
 
@@ -176,9 +176,9 @@ def symbol_faults(source, objects):
 
 
 def objects_of(build, source):
-    """The objects of the internal library, one for each source that is still there."""
-    folder = build / "CMakeFiles" / "ashlar_internal.dir"
-    return [path for path in sorted(folder.glob("src/*/*.c.o"))
+    """The objects of the internal library and of the annex, one for each source that is still there."""
+    folders = [build / "CMakeFiles" / f"{target}.dir" for target in ("ashlar_internal", "ashlar_mem_core")]
+    return [path for folder in folders for path in sorted(folder.glob("src/*/*.c.o"))
             if (source.root / path.relative_to(folder).with_suffix("")).is_file()]
 
 

@@ -3,6 +3,7 @@
  * No constructor is needed: the first slow path starts everything, whoever makes it. The constructor adds what needs a
  * relocated libc: the thread key, the fork handlers, the next allocator, the status page. There is no finaliser. */
 #include "api/api.h"
+#include "mem/mem.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -99,6 +100,7 @@ __attribute__((constructor(101))) static void construct(int argument_count, char
     api_start();
     option_read_all(); /* if the first call came before libc had the environment */
     arm_thread();
+    mem_start(option_settings());
     if (option_folder(OPTION_status) != NULL)
         prof_status_start(option_folder(OPTION_status), argument_count > 0 ? arguments[0] : NULL);
     responder_start();

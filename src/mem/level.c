@@ -1,95 +1,103 @@
 /* level.c: what the processor can do, and from which lengths on its string instructions are worth their start.
  *
- * Asked once, by a constructor: the question traps in a virtual machine, and costs as much as a page fault. Sizes of
- * caches are those of one core: a guest is told sizes of shared caches that it will never have. docs/design/023. */
+ * Nobody asks the processor: its answer traps in a virtual machine and takes as long as 13 microseconds there, and a
+ * start would need twenty of them. libc's loader has asked already, and tells. Sizes of caches are those of one core: a
+ * guest is told sizes of shared caches that it will never have. docs/design/023. */
 #include "mem/mem.h"
 
 struct mem_limits mem_limits;
 
-#if defined(__x86_64__)
-#include <cpuid.h>
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#include <unistd.h>
 
-enum { UNKNOWN_CACHE = 512 << 10, CACHE_LEAST = 128 << 10, CACHE_MOST = 4 << 20 };
+/* source: glibc 2.33, manual, section "X86-specific Facilities". Absent in a program without a loader. */
+extern __typeof__(__x86_get_cpuid_feature_leaf) __x86_get_cpuid_feature_leaf __attribute__((weak));
 
-/* One answer of the CPUID instruction; zeros where the processor does not know the question. */
-struct answer {
-    unsigned a, b, c, d;
-};
-
-static struct answer ask(unsigned leaf, unsigned part)
-{
-    struct answer answer = {0};
-
-    (void)__get_cpuid_count(leaf, part, &answer.a, &answer.b, &answer.c, &answer.d);
-    return answer;
-}
-
-/* Register states that the kernel saves when threads are switched: XCR0. 0 where it does not use the instruction. */
-static uint64_t saved_states(void)
-{
-    const unsigned uses_xsave = 1u << 27;
-    uint32_t low, high;
-
-    if ((ask(1, 0).c & uses_xsave) == 0)
-        return 0;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
-}
+static bool is_told(void) { return &__x86_get_cpuid_feature_leaf != NULL; }
 
 enum mem_level mem_level_max(void)
 {
-    const uint64_t ymm = 3u << 1, zmm = 7u << 5 | ymm;
-    const unsigned avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 30 | 1u << 31; /* F, BW, VL */
-    const uint64_t saved = saved_states();
-    const unsigned has = ask(7, 0).b;
-
-    if ((saved & zmm) == zmm && (has & avx512) == avx512 && (has & avx2) != 0)
-        return MEM_64;
-    return (saved & ymm) == ymm && (has & avx2) != 0 ? MEM_32 : MEM_16;
+    if (!is_told() || !x86_cpu_active(x86_cpu_AVX2))
+        return MEM_16;
+    return x86_cpu_active(x86_cpu_AVX512F) && x86_cpu_active(x86_cpu_AVX512BW) && x86_cpu_active(x86_cpu_AVX512VL)
+               ? MEM_64
+               : MEM_32;
 }
 
-static bool is_amd(void)
+/* Vectors of 64 bytes were measured where they win on Sapphire Rapids' successor only. Its line is known by its halves
+ * of floating point; older processors of Intel lower their clock, or store slower, and AMD's were not at hand. */
+static enum mem_level best_level(void)
 {
-    const struct answer vendor = ask(0, 0);
+    const enum mem_level most = mem_level_max();
 
-    return vendor.b == 0x68747541 && vendor.d == 0x69746e65 && vendor.c == 0x444d4163; /* "AuthenticAMD" */
+    return most == MEM_64 && !x86_cpu_active(x86_cpu_AVX512_FP16) ? MEM_32 : most;
 }
 
-/* Bytes of the second-level cache of one core. source: Intel, "Software Developer's Manual", CPUID leaf 4; AMD,
- * "Architecture Programmer's Manual", CPUID leaf 0x8000001d: the same layout. */
+/* AMD's string instructions are slow where the target is not aligned. Only its processors have SSE4A. source: AMD,
+ * "Architecture Programmer's Manual", volume 3, CPUID function 0x80000001. */
+static bool is_amd(void) { return x86_cpu_present(x86_cpu_SSE4A); }
+
+/* Bytes of the second-level cache of one core. */
 static size_t second_cache(void)
 {
-    enum { PARTS = 8, NO_CACHE = 0, OF_INSTRUCTIONS = 2 };
-    const unsigned leaf = is_amd() ? 0x8000001d : 4;
+    enum { UNKNOWN = 512 << 10, LEAST = 128 << 10, MOST = 4 << 20 };
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
 
-    for (unsigned part = 0; part < PARTS; part++) {
-        const struct answer cache = ask(leaf, part);
-        const unsigned kind = cache.a & 31, level = cache.a >> 5 & 7;
-        if (kind == NO_CACHE)
-            break;
-        if (level != 2 || kind == OF_INSTRUCTIONS)
-            continue;
-        const size_t ways = (cache.b >> 22) + 1, partitions = (cache.b >> 12 & 1023) + 1;
-        const size_t line = (cache.b & 4095) + 1, sets = (size_t)cache.c + 1;
-        const size_t bytes = ways * partitions * line * sets;
-        return bytes < CACHE_LEAST ? CACHE_LEAST : bytes > CACHE_MOST ? CACHE_MOST : bytes;
-    }
-    return UNKNOWN_CACHE;
+    if (bytes <= 0)
+        return UNKNOWN;
+    return bytes < LEAST ? LEAST : bytes > MOST ? MOST : (size_t)bytes;
 }
 
-void mem_start(void)
+static struct mem_limits limits_of_machine(void)
 {
-    const unsigned has_quick_movs = 1u << 4, has_quick_stos = 1u << 9;
+    struct mem_limits limits = {.level = best_level()};
     const size_t cache = second_cache();
 
-    if (!is_amd() && (ask(7, 0).d & has_quick_movs) != 0)
-        mem_limits.copy_rep = (struct mem_range){cache / 2, SIZE_MAX};
-    if (!is_amd() && (ask(7, 0).b & has_quick_stos) != 0)
-        mem_limits.set_rep = (struct mem_range){cache, SIZE_MAX};
-    mem_limits.level = mem_level_max();
+    if (!is_told() || is_amd())
+        return limits;
+    if (x86_cpu_active(x86_cpu_FSRM))
+        limits.copy_rep = (struct mem_range){cache / 2, SIZE_MAX};
+    if (x86_cpu_active(x86_cpu_ERMS))
+        limits.set_rep = (struct mem_range){cache, SIZE_MAX};
+    return limits;
 }
 
 #else
 enum mem_level mem_level_max(void) { return MEM_16; }
-void mem_start(void) {}
+
+static struct mem_limits limits_of_machine(void) { return (struct mem_limits){.level = MEM_16}; }
 #endif
+
+/* The level that the option names: "auto", or one more than the level. */
+static enum mem_level level_of(uint64_t number, enum mem_level automatic)
+{
+    const enum mem_level most = mem_level_max();
+
+    if (number == 0)
+        return automatic;
+    return number - 1 < most ? (enum mem_level)(number - 1) : most;
+}
+
+/* The number of a SIZE option whose words are "auto" and "off". */
+static size_t bytes_of(uint64_t number, size_t automatic)
+{
+    enum { AUTO, OFF };
+
+    if (number == OPTION_WORD(AUTO))
+        return automatic;
+    return number == OPTION_WORD(OFF) ? SIZE_MAX : (size_t)number;
+}
+
+void mem_start(const struct option_settings *settings)
+{
+    const uint64_t *const numbers = settings->numbers;
+    struct mem_limits limits = limits_of_machine();
+
+    limits.level = level_of(numbers[OPTION_mem_level], limits.level);
+    limits.copy_rep.least = bytes_of(numbers[OPTION_mem_copy_rep_min], limits.copy_rep.least);
+    limits.copy_rep.most = bytes_of(numbers[OPTION_mem_copy_rep_max], limits.copy_rep.most);
+    limits.set_rep.least = bytes_of(numbers[OPTION_mem_set_rep_min], limits.set_rep.least);
+    limits.set_rep.most = bytes_of(numbers[OPTION_mem_set_rep_max], limits.set_rep.most);
+    mem_limits = limits;
+}

@@ -1,131 +1,178 @@
-/* libc.c: libc's other names for moving and filling; those of move.c and set.c are aliases there.
+/* libc.c: libc's names for moving and filling. Only in libashlar-mem.
  *
- * Only in libashlar-mem: see LIBC_NAME. No name carries a version: a versioned definition would not be taken for a
- * reference to libc's. source: POSIX.1-2001 (bcopy, bzero), GNU (mempcpy and wide names), Linux Standard Base 5.0,
- * "Interfaces for libc" (the checked ones). */
-#include "mem/mem.h"
+ * Each is a function of its own, no alias: it asks whether it is to check, and says by which name it was called. None
+ * is an indirect function: the loader calls those before it has relocated a preloaded library. No name carries a
+ * version: a versioned definition would not be taken for a reference to libc's. source: C17 7.24, POSIX.1-2001 (bcopy,
+ * bzero), GNU (mempcpy and wide names), Linux Standard Base 5.0, "Interfaces for libc" (the checked ones). */
+#include "mem/check.h"
+#include "mem/names.h"
+#include "mem/steps.h"
 
-#ifdef MEM_TAKES_NAMES
+/* ---- Checked --------------------------------------------------------------------------------------------------------- */
 
-/* libc's headers declare them all, but may define some as well: they are not for this file. */
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+/* Never inlined: their callers save nothing as long as nothing is checked. */
 
-#define EXPORT __attribute__((visibility("default")))
-
-/* Before this library's own start nothing is wrong, only narrower: see mem.h. */
-__attribute__((constructor)) static void start(void) { mem_start(); }
-
-/* libc's report of an overflow that a fortified program has found; it does not return. Absent in a program without
- * libc. */
-extern void __chk_fail(void) __attribute__((noreturn, weak));
-
-static COLD __attribute__((noreturn)) void fail(void)
+static NOINLINE void *copy_checked(void *to, const void *from, size_t n, struct mem_call call)
 {
-    if (&__chk_fail != NULL)
-        __chk_fail();
-    __builtin_trap();
+    mem_check_copy(to, from, n, false, call);
+    return mem_move(to, from, n);
 }
 
-static inline void check(size_t n, size_t room)
+static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, struct mem_call call)
 {
-    if (unlikely(n > room))
-        fail();
+    mem_check_copy(to, from, n, false, call);
+    return mem_move_to_end(to, from, n);
 }
 
-/* Bytes of `n` wide characters; a product that does not fit is more than there is, and faults as it should. */
-static inline size_t wide_bytes(size_t n)
+static NOINLINE void *move_checked(void *to, const void *from, size_t n, struct mem_call call)
 {
-    size_t bytes;
-
-    return __builtin_mul_overflow(n, sizeof(wchar_t), &bytes) ? SIZE_MAX : bytes;
+    mem_check_copy(to, from, n, true, call);
+    return mem_move(to, from, n);
 }
 
-/* ---- Bytes ------------------------------------------------------------------------------------------------------- */
+static NOINLINE void *fill_checked(void *to, int c, size_t n, struct mem_call call)
+{
+    mem_check_write(to, n, call);
+    return mem_set(to, c, n);
+}
 
-EXPORT void bzero(void *to, size_t n) { (void)mem_set(to, 0, n); }
+/* ---- The busy ones ----------------------------------------------------------------------------------------------------- */
 
-EXPORT void bcopy(const void *from, void *to, size_t n) { (void)mem_move(to, from, n); }
+/* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
+EXPORT void *memcpy(void *to, const void *from, size_t n)
+{
+    return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : move(to, from, n, to);
+}
+
+EXPORT void *memmove(void *to, const void *from, size_t n)
+{
+    return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : move(to, from, n, to);
+}
+
+EXPORT void *mempcpy(void *to, const void *from, size_t n)
+{
+    return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy"))
+                             : move(to, from, n, (byte *)to + n);
+}
+
+EXPORT void *memset(void *to, int c, size_t n)
+{
+    return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : set(to, c, n);
+}
+
+extern __typeof__(mempcpy) __mempcpy __attribute__((alias("mempcpy"), visibility("default")));
+
+/* ---- The others ---------------------------------------------------------------------------------------------------------- */
+
+static void *copy(void *to, const void *from, size_t n, struct mem_call call)
+{
+    return mem_check_is_on() ? copy_checked(to, from, n, call) : mem_move(to, from, n);
+}
+
+static void *copy_any(void *to, const void *from, size_t n, struct mem_call call)
+{
+    return mem_check_is_on() ? move_checked(to, from, n, call) : mem_move(to, from, n);
+}
+
+static void *fill(void *to, int c, size_t n, struct mem_call call)
+{
+    return mem_check_is_on() ? fill_checked(to, c, n, call) : mem_set(to, c, n);
+}
+
+EXPORT void bzero(void *to, size_t n) { (void)fill(to, 0, n, MEM_CALL("bzero")); }
+
+EXPORT void bcopy(const void *from, void *to, size_t n) { (void)copy_any(to, from, n, MEM_CALL("bcopy")); }
 
 /* The compiler does not see that nobody reads what is cleared: the pointer may be read here. */
-EXPORT void explicit_bzero(void *to, size_t n)
+static void clear(void *to, size_t n, struct mem_call call)
 {
-    (void)mem_set(to, 0, n);
+    (void)fill(to, 0, n, call);
     __asm__ volatile("" : : "r"(to) : "memory");
 }
 
+EXPORT void explicit_bzero(void *to, size_t n) { clear(to, n, MEM_CALL("explicit_bzero")); }
+
 EXPORT void *__memcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
-    check(n, room);
-    return mem_move(to, from, n);
+    fail_if_above(n, room);
+    return copy(to, from, n, MEM_CALL("__memcpy_chk"));
 }
 
 EXPORT void *__memmove_chk(void *to, const void *from, size_t n, size_t room)
 {
-    check(n, room);
-    return mem_move(to, from, n);
+    fail_if_above(n, room);
+    return copy_any(to, from, n, MEM_CALL("__memmove_chk"));
 }
 
 EXPORT void *__mempcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
-    check(n, room);
-    return mem_move_to_end(to, from, n);
+    fail_if_above(n, room);
+    return (byte *)copy(to, from, n, MEM_CALL("__mempcpy_chk")) + n;
 }
 
 EXPORT void *__memset_chk(void *to, int c, size_t n, size_t room)
 {
-    check(n, room);
-    return mem_set(to, c, n);
+    fail_if_above(n, room);
+    return fill(to, c, n, MEM_CALL("__memset_chk"));
 }
 
 EXPORT void __explicit_bzero_chk(void *to, size_t n, size_t room)
 {
-    check(n, room);
-    explicit_bzero(to, n);
+    fail_if_above(n, room);
+    clear(to, n, MEM_CALL("__explicit_bzero_chk"));
 }
 
-/* ---- Wide characters ------------------------------------------------------------------------------------------------ */
-
-EXPORT wchar_t *wmemcpy(wchar_t *to, const wchar_t *from, size_t n) { return mem_move(to, from, wide_bytes(n)); }
-
-EXPORT wchar_t *wmemmove(wchar_t *to, const wchar_t *from, size_t n) { return mem_move(to, from, wide_bytes(n)); }
-
-EXPORT wchar_t *wmempcpy(wchar_t *to, const wchar_t *from, size_t n)
-{
-    return mem_move_to_end(to, from, wide_bytes(n));
-}
+/* ---- Wide characters ------------------------------------------------------------------------------------------------------ */
 
 /* Few programs fill with wide characters that are not zero: four bytes at a time will do. */
-EXPORT wchar_t *wmemset(wchar_t *to, wchar_t c, size_t n)
+static wchar_t *fill_wide(wchar_t *to, wchar_t c, size_t n, struct mem_call call)
 {
     if (c == 0)
-        return mem_set(to, 0, wide_bytes(n));
+        return fill(to, 0, wide_bytes(n), call);
+    if (mem_check_is_on())
+        mem_check_write(to, wide_bytes(n), call);
     for (size_t i = 0; i < n; i++)
         to[i] = c;
     return to;
 }
 
+EXPORT wchar_t *wmemcpy(wchar_t *to, const wchar_t *from, size_t n)
+{
+    return copy(to, from, wide_bytes(n), MEM_CALL("wmemcpy"));
+}
+
+EXPORT wchar_t *wmemmove(wchar_t *to, const wchar_t *from, size_t n)
+{
+    return copy_any(to, from, wide_bytes(n), MEM_CALL("wmemmove"));
+}
+
+EXPORT wchar_t *wmempcpy(wchar_t *to, const wchar_t *from, size_t n)
+{
+    return (wchar_t *)copy(to, from, wide_bytes(n), MEM_CALL("wmempcpy")) + n;
+}
+
+EXPORT wchar_t *wmemset(wchar_t *to, wchar_t c, size_t n) { return fill_wide(to, c, n, MEM_CALL("wmemset")); }
+
 EXPORT wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
-    check(n, room);
-    return wmemcpy(to, from, n);
+    fail_if_above(n, room);
+    return copy(to, from, wide_bytes(n), MEM_CALL("__wmemcpy_chk"));
 }
 
 EXPORT wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
-    check(n, room);
-    return wmemmove(to, from, n);
+    fail_if_above(n, room);
+    return copy_any(to, from, wide_bytes(n), MEM_CALL("__wmemmove_chk"));
 }
 
 EXPORT wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
-    check(n, room);
-    return wmempcpy(to, from, n);
+    fail_if_above(n, room);
+    return (wchar_t *)copy(to, from, wide_bytes(n), MEM_CALL("__wmempcpy_chk")) + n;
 }
 
 EXPORT wchar_t *__wmemset_chk(wchar_t *to, wchar_t c, size_t n, size_t room)
 {
-    check(n, room);
-    return wmemset(to, c, n);
+    fail_if_above(n, room);
+    return fill_wide(to, c, n, MEM_CALL("__wmemset_chk"));
 }
-
-#endif

@@ -4,13 +4,16 @@
  *   move.c     vectors of 16 bytes     the widest vectors    a loop of them; or the processor's own string instruction
  *   set.c      (the same)                                    (the same)
  *
+ * libashlar has these functions under names of our own. libashlar-mem puts libc's names before them (libc.c,
+ * strings.c), which ask first whether they shall check what they are given (check.c).
+ *
  * Pointers and lengths, nothing else: no table, no lock, no thread-local word, no call to a function of libc. Other
  * libraries' constructors, signal handlers and children of vfork come here before anything of ours has run. All state
  * is `mem_limits`, which is zero, and right, until mem_start() has asked the processor what it can do. */
 #ifndef ASHLAR_MEM_MEM_H
 #define ASHLAR_MEM_MEM_H
 
-#include "base/config.h"
+#include "base/options.h"
 
 /* Copy `n` bytes from `from` to `to`; the two may overlap. returns: `to`.
  * thread, signals: any. errno untouched. source: memmove, C17 7.24.2.2. */
@@ -22,6 +25,14 @@ void *mem_move_to_end(void *to, const void *from, size_t n);
 /* Write the low eight bits of `c` into `n` bytes at `to`. returns: `to`.
  * thread, signals: any. errno untouched. source: memset, C17 7.24.6.1. */
 void *mem_set(void *to, int c, size_t n);
+
+/* Whether two ranges of `n` bytes have bytes in common, and are not the same: what memcpy is not made for. */
+static inline bool mem_overlap(const void *to, const void *from, size_t n)
+{
+    const uintptr_t ahead = (uintptr_t)to - (uintptr_t)from;
+
+    return ahead != 0 && (ahead < n || -ahead < n);
+}
 
 /* How wide the vectors are that are used above 128 bytes. */
 enum mem_level { MEM_16, MEM_32, MEM_64 };
@@ -44,16 +55,8 @@ extern struct mem_limits mem_limits __attribute__((visibility("hidden")));
 /* The widest level that processor and kernel support. */
 enum mem_level mem_level_max(void);
 
-/* Set `mem_limits` by what this processor is. thread: before others are started, or any: each word is right by itself.
- */
-void mem_start(void);
-
-/* `name` is another name of `target`, in the library that takes libc's names; a plain function, no indirect one: the
- * loader calls those before it has relocated a preloaded library. */
-#ifdef MEM_TAKES_NAMES
-#define LIBC_NAME(name, target) extern __typeof__(target) name __attribute__((alias(#target), visibility("default")));
-#else
-#define LIBC_NAME(name, target)
-#endif
+/* Set `mem_limits` by what this processor is, and what the options say. thread: before others are started, or any: each
+ * word is right by itself. */
+void mem_start(const struct option_settings *settings);
 
 #endif

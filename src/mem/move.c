@@ -1,68 +1,7 @@
-/* move.c: copying. Up to 128 bytes here, three steps of two branches each; above in wide.h, as wide as the processor.
- *
- * In each step the same few places are read for every length, some of them twice: they overlap where the length is not
- * the longest. So there is one branch for a step, and none for the length within it:
- *
- *     1 .. 3      bytes       at 0, n / 2, n - 1
- *     4 .. 15     4 bytes     at 0, k, n - 4 - k, n - 4         k = n / 2 & 4
- *     16 .. 64    16 bytes    at 0, k, n - 16 - k, n - 16       k = n / 2 & 48
- *     65 .. 128   16 bytes    four from the start, four to the end
- *
- * Invariant: everything of a step is read before its first byte is written, so ranges may overlap in any way.
- * docs/design/023. source of the idea of overlapping ends: glibc's and Arm's memcpy, described in their comments. */
-#include "mem/vector.h"
+/* move.c: copying, under our own names. Short lengths: steps.h; long ones: wide.h. */
+#include "mem/steps.h"
 
-static inline void move_1_to_3(byte *to, const byte *from, size_t n)
-{
-    const byte first = from[0], middle = from[n / 2], last = from[n - 1];
-
-    to[0] = first;
-    to[n / 2] = middle;
-    to[n - 1] = last;
-}
-
-static inline void move_4_to_15(byte *to, const byte *from, size_t n)
-{
-    const size_t k = n / 2 & 4;
-    const word4 a = *(const word4 *)from, b = *(const word4 *)(from + k);
-    const word4 c = *(const word4 *)(from + n - 4 - k), d = *(const word4 *)(from + n - 4);
-
-    *(word4 *)to = a;
-    *(word4 *)(to + k) = b;
-    *(word4 *)(to + n - 4 - k) = c;
-    *(word4 *)(to + n - 4) = d;
-}
-
-static inline void move_16_to_64(byte *to, const byte *from, size_t n)
-{
-    const size_t k = n / 2 & 48;
-    const vector16 a = load16(from), b = load16(from + k);
-    const vector16 c = load16(from + n - 16 - k), d = load16(from + n - 16);
-
-    store16(to, a);
-    store16(to + k, b);
-    store16(to + n - 16 - k, c);
-    store16(to + n - 16, d);
-}
-
-static inline void move_65_to_128(byte *to, const byte *from, size_t n)
-{
-    const byte *const end = from + n - 64;
-    const vector16 a = load16(from), b = load16(from + 16), c = load16(from + 32), d = load16(from + 48);
-    const vector16 w = load16(end), x = load16(end + 16), y = load16(end + 32), z = load16(end + 48);
-
-    store16(to, a);
-    store16(to + 16, b);
-    store16(to + 32, c);
-    store16(to + 48, d);
-    store16(to + n - 64, w);
-    store16(to + n - 48, x);
-    store16(to + n - 32, y);
-    store16(to + n - 16, z);
-}
-
-/* returns: `result`, so that the call is the last thing its caller does. */
-static NOINLINE void *move_wide(byte *to, const byte *from, size_t n, void *result)
+void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 {
     fault_if_negative(to, n);
 #if defined(__x86_64__)
@@ -76,30 +15,6 @@ static NOINLINE void *move_wide(byte *to, const byte *from, size_t n, void *resu
     return result;
 }
 
-ALWAYS_INLINE void *move(byte *to, const byte *from, size_t n, void *result)
-{
-    if (n <= 15) {
-        if (n >= 4)
-            move_4_to_15(to, from, n);
-        else if (n != 0)
-            move_1_to_3(to, from, n);
-        return result;
-    }
-    if (n > 128)
-        return move_wide(to, from, n, result);
-    if (n <= 64)
-        move_16_to_64(to, from, n);
-    else
-        move_65_to_128(to, from, n);
-    return result;
-}
-
 void *mem_move(void *to, const void *from, size_t n) { return move(to, from, n, to); }
 
 void *mem_move_to_end(void *to, const void *from, size_t n) { return move(to, from, n, (byte *)to + n); }
-
-/* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
-LIBC_NAME(memcpy, mem_move)
-LIBC_NAME(memmove, mem_move)
-LIBC_NAME(mempcpy, mem_move_to_end)
-LIBC_NAME(__mempcpy, mem_move_to_end)

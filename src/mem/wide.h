@@ -1,13 +1,12 @@
 /* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c, wide_32.c and wide_64.c sets WIDE and
  * includes this: the compiler cannot be told the width of a vector in another way.
  *
- *   up to 256      as many vectors from the start as to the end, all read first
- *   more, upwards    |head| aligned turn | turn | ... |        tail: four vectors |
- *                    the head and the tail are read before the first turn and written after the last: so a turn may
- *                    run into the tail, and short distances between the ranges do no harm
- *   downwards        the mirror of it, where the target begins inside of the source
+ *   up to 256, 512   as many vectors from the start as to the end, all read first: no loop, whose end nobody can
+ * foresee more, upwards      |head| aligned turn | turn | ... |        tail: four vectors | the head and the tail are
+ * read before the first turn and written after the last: so a turn may run into the tail, and short distances between
+ * the ranges do no harm downwards          the mirror of it, where the target begins inside of the source
  *
- * A turn is four vectors, read before they are written. */
+ * A turn is four vectors, read before they are written. Vectors of 16 bytes have too few registers for 512. */
 #include "mem/vector.h"
 
 #define JOIN(name, wide) name##_##wide
@@ -16,7 +15,7 @@
 typedef uint64_t vector __attribute__((vector_size(WIDE), may_alias, aligned(1)));
 typedef uint64_t aligned_vector __attribute__((vector_size(WIDE), may_alias));
 
-enum { TURN = 4 * WIDE, HALF = 128 / WIDE };
+enum { TURN = 4 * WIDE, LADDER_MOST = WIDE == 16 ? 256 : 512 };
 
 static inline vector load(const byte *at) { return *(const vector *)at; }
 static inline void store(byte *at, vector v) { *(vector *)at = v; }
@@ -47,24 +46,25 @@ ALWAYS_INLINE void store_turn_aligned(byte *at, const struct turn *turn)
     store_aligned(at + 3 * WIDE, turn->v[3]);
 }
 
-/* 129 .. 256 bytes. */
-static inline void move_halves(byte *to, const byte *from, size_t n)
+/* `count` vectors from the start, and as many to the end: for `n` from count * WIDE to twice that. */
+ALWAYS_INLINE void move_ends(byte *to, const byte *from, size_t n, int count)
 {
-    vector head[HALF], tail[HALF];
+    const size_t last = n - (size_t)count * WIDE;
+    vector head[256 / WIDE], tail[256 / WIDE];
 
 #pragma GCC unroll 8
-    for (int i = 0; i < HALF; i++) {
+    for (int i = 0; i < count; i++) {
         head[i] = load(from + i * WIDE);
-        tail[i] = load(from + n - 128 + i * WIDE);
+        tail[i] = load(from + last + i * WIDE);
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < HALF; i++) {
+    for (int i = 0; i < count; i++) {
         store(to + i * WIDE, head[i]);
-        store(to + n - 128 + i * WIDE, tail[i]);
+        store(to + last + i * WIDE, tail[i]);
     }
 }
 
-/* More than 256 bytes. */
+/* More than LADDER_MOST bytes. */
 static inline void move_upwards(byte *to, const byte *from, size_t n)
 {
     const vector head = load(from);
@@ -130,7 +130,11 @@ static inline void set_repeated(byte *to, int c, size_t n)
 void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
 {
     if (n <= 256) {
-        move_halves(to, from, n);
+        move_ends(to, from, n, 128 / WIDE);
+        return;
+    }
+    if (n <= LADDER_MOST) {
+        move_ends(to, from, n, 256 / WIDE);
         return;
     }
     if (!goes_upwards(to, from, n)) {
@@ -146,17 +150,19 @@ void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
     move_upwards(to, from, n);
 }
 
-/* 129 .. 256 bytes. */
-static inline void set_halves(byte *to, vector v, size_t n)
+/* As move_ends(). */
+ALWAYS_INLINE void set_ends(byte *to, vector v, size_t n, int count)
 {
-#pragma GCC unroll 8
-    for (int i = 0; i < HALF; i++) {
+    const size_t last = n - (size_t)count * WIDE;
+
+#pragma GCC unroll 16
+    for (int i = 0; i < count; i++) {
         store(to + i * WIDE, v);
-        store(to + n - 128 + i * WIDE, v);
+        store(to + last + i * WIDE, v);
     }
 }
 
-/* More than 256 bytes. */
+/* More than 512 bytes. */
 static inline void set_turns(byte *to, vector v, size_t n)
 {
     const struct turn turn = {{v, v, v, v}};
@@ -173,7 +179,11 @@ void NAME(mem_set_wide, WIDE)(byte *to, int c, size_t n)
     const vector v = (vector){} + spread(c);
 
     if (n <= 256) {
-        set_halves(to, v, n);
+        set_ends(to, v, n, 128 / WIDE);
+        return;
+    }
+    if (n <= 512) {
+        set_ends(to, v, n, 256 / WIDE);
         return;
     }
 #if defined(__x86_64__)

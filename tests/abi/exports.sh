@@ -1,5 +1,5 @@
 #!/bin/bash
-# The library defines exactly the names of exports.txt and those of ashlar.h, without versions; the archive the same.
+# The library defines exactly the names of exports.txt and those of our headers, without versions; the archive the same.
 here=$(dirname "$0")
 . "$here/../lib/tap.sh"
 
@@ -8,7 +8,7 @@ listed() {
 }
 
 declared() {
-    grep -o '\<ashlar_[a-z_]*(' "$here/../../include/ashlar.h" | tr -d '(' | sort -u
+    grep -oh '\<ashlar_[a-z_]*(' "$here"/../../include/ashlar{,_mem}.h | tr -d '(' | sort -u
 }
 
 defined_in_library() {

@@ -27,6 +27,7 @@ static const struct way ways[] = {
     {"32 bytes, repeated from 257", {MEM_32, FROM(257), FROM(257)}},
     {"64 bytes, repeated from 257", {MEM_64, FROM(257), FROM(257)}},
     {"32 bytes, repeated from 600 to 900", {MEM_32, {600, 900}, {600, 900}}},
+    {"64 bytes, repeated from 600 to 900", {MEM_64, {600, 900}, {600, 900}}},
 };
 
 /* Go this way from now on, or leave the test where the processor cannot. */
@@ -188,12 +189,46 @@ TESTS(ways)
     }
 }
 
+/* Start with these options. */
+static void start(const char *configuration)
+{
+    struct option_settings settings;
+    struct text error = {NULL, 0, 0};
+
+    option_set_initial(&settings);
+    CHECK(option_read(configuration, &settings, &error));
+    mem_start(&settings);
+}
+
 TEST(what_the_processor_can_do_is_asked_for_at_the_start_only)
 {
     CHECK_EQ(mem_limits.level, MEM_16);
     CHECK_EQ(mem_limits.copy_rep.most, 0);
-    mem_start();
-    CHECK_EQ(mem_limits.level, mem_level_max());
+    start("");
+    CHECK(mem_limits.level <= mem_level_max());
+    CHECK((mem_limits.level != MEM_16) == (mem_level_max() != MEM_16));
     CHECK(mem_limits.copy_rep.least <= mem_limits.copy_rep.most);
     CHECK(mem_limits.set_rep.least <= mem_limits.set_rep.most);
+}
+
+TEST(options_choose_the_width_but_none_that_the_processor_lacks)
+{
+    start("mem_level:sse2");
+    CHECK_EQ(mem_limits.level, MEM_16);
+    start("mem_level:avx2");
+    CHECK_EQ(mem_limits.level, mem_level_max() < MEM_32 ? mem_level_max() : MEM_32);
+    start("mem_level:avx512");
+    CHECK_EQ(mem_limits.level, mem_level_max());
+}
+
+TEST(options_choose_where_the_string_instruction_is_used)
+{
+    start("mem_copy_rep_min:1K,mem_copy_rep_max:1M,mem_set_rep_min:2K,mem_set_rep_max:2M");
+    CHECK_EQ(mem_limits.copy_rep.least, 1 << 10);
+    CHECK_EQ(mem_limits.copy_rep.most, 1 << 20);
+    CHECK_EQ(mem_limits.set_rep.least, 2 << 10);
+    CHECK_EQ(mem_limits.set_rep.most, 2 << 20);
+    start("mem_copy_rep_min:off,mem_set_rep_max:off");
+    CHECK_EQ(mem_limits.copy_rep.least, SIZE_MAX);
+    CHECK_EQ(mem_limits.set_rep.most, SIZE_MAX);
 }

@@ -1,0 +1,69 @@
+/* mem.c: the memory functions under names of our own, and what lies at an address. source: ashlar_mem.h. */
+#define ASHLAR_MEM_NO_MACROS
+#include "api/api.h"
+#include "ashlar_mem.h"
+#include "mem/mem.h"
+
+EXPORT void *ashlar_memcpy(void *to, const void *from, size_t n) { return mem_move(to, from, n); }
+
+EXPORT void *ashlar_memmove(void *to, const void *from, size_t n) { return mem_move(to, from, n); }
+
+EXPORT void *ashlar_memset(void *to, int c, size_t n) { return mem_set(to, c, n); }
+
+/* ---- Checked --------------------------------------------------------------------------------------------------------- */
+
+static int judge_target(const void *to, size_t room, size_t n)
+{
+    if (n > 0 && to == NULL)
+        return EINVAL;
+    return n > room || (n > 0 && n > heap_bytes_left(to)) ? ERANGE : 0;
+}
+
+static int judge_copy(const void *to, size_t room, const void *from, size_t n)
+{
+    const int error = judge_target(to, room, n);
+
+    if (error == 0 && n > 0 && from == NULL)
+        return EINVAL;
+    return error == 0 && n > 0 && n > heap_bytes_left(from) ? ERANGE : error;
+}
+
+EXPORT int ashlar_memmove_checked(void *to, size_t room, const void *from, size_t n)
+{
+    const int error = judge_copy(to, room, from, n);
+
+    if (error == 0)
+        (void)mem_move(to, from, n);
+    return error;
+}
+
+EXPORT int ashlar_memcpy_checked(void *to, size_t room, const void *from, size_t n)
+{
+    return mem_overlap(to, from, n) ? EINVAL : ashlar_memmove_checked(to, room, from, n);
+}
+
+EXPORT int ashlar_memset_checked(void *to, size_t room, int c, size_t n)
+{
+    const int error = judge_target(to, room, n);
+
+    if (error == 0)
+        (void)mem_set(to, c, n);
+    return error;
+}
+
+/* ---- What lies at an address ------------------------------------------------------------------------------------------- */
+
+EXPORT size_t ashlar_bytes_left(const void *address) { return heap_bytes_left(address); }
+
+EXPORT void ashlar_place_of(const void *address, struct ashlar_place *place)
+{
+    static const enum ashlar_place_kind kinds[] = {[PLACE_UNKNOWN] = ASHLAR_PLACE_UNKNOWN,
+                                                   [PLACE_SMALL] = ASHLAR_PLACE_BLOCK,
+                                                   [PLACE_LARGE] = ASHLAR_PLACE_BLOCK,
+                                                   [PLACE_FREED] = ASHLAR_PLACE_FREED,
+                                                   [PLACE_UNUSED] = ASHLAR_PLACE_UNUSED};
+    const struct heap_place found = heap_place_of(address);
+
+    *place = (struct ashlar_place){heap_place_looks_freed(&found) ? ASHLAR_PLACE_FREED : kinds[found.kind],
+                                   (void *)found.block, found.bytes};
+}

@@ -1,0 +1,60 @@
+/* check.h: copies that stop at the end of a heap block. For the functions that have libc's names.
+ *
+ * Off, the usual case, costs one byte compared with zero; before the start it is zero. On, a range is measured against
+ * the heap block that it begins in, which libashlar is asked for. What cannot be proved to be a block of libashlar's
+ * (stack, globals, other allocators' blocks) is never judged. */
+#ifndef ASHLAR_MEM_CHECK_H
+#define ASHLAR_MEM_CHECK_H
+
+#include "mem/mem.h"
+
+#include "ashlar_mem.h"
+
+/* As the choices of the options of the same names. */
+enum check_mode { CHECK_OFF, CHECK_REPORT, CHECK_ABORT };
+enum check_scope { CHECK_BOTH, CHECK_TARGET };
+enum check_small { CHECK_FAST, CHECK_FULL };
+
+/* Written once, by mem_check_start(). */
+struct mem_check {
+    uint8_t mode;  /* enum check_mode */
+    uint8_t scope; /* enum check_scope */
+    uint8_t small; /* enum check_small */
+    __typeof__(ashlar_bytes_left) *bytes_left;
+    __typeof__(ashlar_place_of) *place_of;
+};
+
+extern struct mem_check mem_check __attribute__((visibility("hidden")));
+
+static inline bool mem_check_is_on(void) { return unlikely(mem_check.mode != CHECK_OFF); }
+
+/* Who asked: a function of libc's, called by the code at `caller`. */
+struct mem_call {
+    const char *in;
+    const void *caller;
+};
+
+/* In a function that has one of libc's names. */
+#define MEM_CALL(name) ((struct mem_call){name, __builtin_return_address(0)})
+
+/* Judge a range that is about to be written, or read: print a line if it leaves its block, and abort if so told.
+ * signal: safe. errno untouched. */
+void mem_check_write(const void *to, size_t n, struct mem_call call);
+void mem_check_read(const void *from, size_t n, struct mem_call call);
+
+/* Judge both ranges of a copy; and whether they overlap, if they may not. */
+void mem_check_copy(const void *to, const void *from, size_t n, bool may_overlap, struct mem_call call);
+
+/* Bytes that may be read at `from`, as far as anybody knows. */
+static inline size_t mem_check_readable(const void *from)
+{
+    return mem_check.scope == CHECK_BOTH ? mem_check.bytes_left(from) : SIZE_MAX;
+}
+
+/* Print "ashlar: ", `line` and a newline on descriptor 2. */
+void mem_print(const char *line);
+
+/* Begin to check, if the options say so. */
+void mem_check_start(const struct option_settings *settings);
+
+#endif

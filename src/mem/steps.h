@@ -1,0 +1,159 @@
+/* steps.h: up to 128 bytes, for copying and for filling: three steps of two branches each. Above: wide.h.
+ *
+ * In each step the same few places are touched for every length, some of them twice: they overlap where the length is
+ * not the longest. So there is one branch for a step, and none for the length within it:
+ *
+ *     1 .. 3      bytes       at 0, n / 2, n - 1
+ *     4 .. 15     4 bytes     at 0, k, n - 4 - k, n - 4         k = n / 2 & 4
+ *     16 .. 64    16 bytes    at 0, k, n - 16 - k, n - 16       k = n / 2 & 48
+ *     65 .. 128   16 bytes    four from the start, four to the end
+ *
+ * Invariant: everything of a step is read before its first byte is written, so ranges may overlap in any way.
+ * docs/design/023. source of the idea of overlapping ends: glibc's and Arm's memcpy, described in their comments. */
+#ifndef ASHLAR_MEM_STEPS_H
+#define ASHLAR_MEM_STEPS_H
+
+#include "mem/vector.h"
+
+/* More than 128 bytes, as wide as the processor is. returns: `result`, or `to`; so the call is the last thing that its
+ * caller does. */
+void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
+void *mem_set_wide(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
+
+/* ---- Copying --------------------------------------------------------------------------------------------------------- */
+
+static inline void move_1_to_3(byte *to, const byte *from, size_t n)
+{
+    const byte first = from[0], middle = from[n / 2], last = from[n - 1];
+
+    to[0] = first;
+    to[n / 2] = middle;
+    to[n - 1] = last;
+}
+
+static inline void move_4_to_15(byte *to, const byte *from, size_t n)
+{
+    const size_t k = n / 2 & 4;
+    const word4 a = *(const word4 *)from, b = *(const word4 *)(from + k);
+    const word4 c = *(const word4 *)(from + n - 4 - k), d = *(const word4 *)(from + n - 4);
+
+    *(word4 *)to = a;
+    *(word4 *)(to + k) = b;
+    *(word4 *)(to + n - 4 - k) = c;
+    *(word4 *)(to + n - 4) = d;
+}
+
+static inline void move_16_to_64(byte *to, const byte *from, size_t n)
+{
+    const size_t k = n / 2 & 48;
+    const vector16 a = load16(from), b = load16(from + k);
+    const vector16 c = load16(from + n - 16 - k), d = load16(from + n - 16);
+
+    store16(to, a);
+    store16(to + k, b);
+    store16(to + n - 16 - k, c);
+    store16(to + n - 16, d);
+}
+
+static inline void move_65_to_128(byte *to, const byte *from, size_t n)
+{
+    const byte *const end = from + n - 64;
+    const vector16 a = load16(from), b = load16(from + 16), c = load16(from + 32), d = load16(from + 48);
+    const vector16 w = load16(end), x = load16(end + 16), y = load16(end + 32), z = load16(end + 48);
+
+    store16(to, a);
+    store16(to + 16, b);
+    store16(to + 32, c);
+    store16(to + 48, d);
+    store16(to + n - 64, w);
+    store16(to + n - 48, x);
+    store16(to + n - 32, y);
+    store16(to + n - 16, z);
+}
+
+/* returns: `result`. */
+ALWAYS_INLINE void *move(byte *to, const byte *from, size_t n, void *result)
+{
+    if (n <= 15) {
+        if (n >= 4)
+            move_4_to_15(to, from, n);
+        else if (n != 0)
+            move_1_to_3(to, from, n);
+        return result;
+    }
+    if (n > 128)
+        return mem_move_wide(to, from, n, result);
+    if (n <= 64)
+        move_16_to_64(to, from, n);
+    else
+        move_65_to_128(to, from, n);
+    return result;
+}
+
+/* ---- Filling ---------------------------------------------------------------------------------------------------------- */
+
+static inline void set_1_to_3(byte *to, byte c, size_t n)
+{
+    to[0] = c;
+    to[n / 2] = c;
+    to[n - 1] = c;
+}
+
+static inline void set_4_to_15(byte *to, uint32_t word, size_t n)
+{
+    const size_t k = n / 2 & 4;
+
+    *(word4 *)to = word;
+    *(word4 *)(to + k) = word;
+    *(word4 *)(to + n - 4 - k) = word;
+    *(word4 *)(to + n - 4) = word;
+}
+
+static inline void set_16_to_64(byte *to, vector16 v, size_t n)
+{
+    const size_t k = n / 2 & 48;
+
+    store16(to, v);
+    store16(to + k, v);
+    store16(to + n - 16 - k, v);
+    store16(to + n - 16, v);
+}
+
+static inline void set_65_to_128(byte *to, vector16 v, size_t n)
+{
+    byte *const end = to + n - 64;
+
+    store16(to, v);
+    store16(to + 16, v);
+    store16(to + 32, v);
+    store16(to + 48, v);
+    store16(end, v);
+    store16(end + 16, v);
+    store16(end + 32, v);
+    store16(end + 48, v);
+}
+
+/* returns: `to`. */
+ALWAYS_INLINE void *set(byte *to, int c, size_t n)
+{
+    const uint64_t word = spread(c);
+
+    if (n <= 15) {
+        if (n >= 4)
+            set_4_to_15(to, (uint32_t)word, n);
+        else if (n != 0)
+            set_1_to_3(to, (byte)c, n);
+        return to;
+    }
+    if (n > 128)
+        return mem_set_wide(to, c, n);
+    const vector16 v = {word, word};
+
+    if (n <= 64)
+        set_16_to_64(to, v, n);
+    else
+        set_65_to_128(to, v, n);
+    return to;
+}
+
+#endif

@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+"""Copies that are checked: what leaves a heap block is caught, with the right line; what does not is left in peace."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cli"))
+
+from lib.tap import BUILD, environment, is_equal, main, place, story  # noqa: E402
+
+COPIES = os.path.join(BUILD, "tests", "mem", "copies")
+BOTH = f"{BUILD}/libashlar.so {BUILD}/libashlar-mem.so"
+SEED = os.environ.get("SEED", str(os.getpid()))
+NAMES = re.findall(r"[a-z_]+(?=;)", open(os.path.join(HERE, "../../src/mem/exports.map"), encoding="utf-8").read())
+ALIASES = {"__mempcpy": "mempcpy", "__stpcpy": "stpcpy"}
+
+
+def copies(*words, conf, preload=BOTH):
+    """returns: (status, stdout, stderr). A negative status is a signal."""
+    done = subprocess.run([COPIES, *words], capture_output=True, text=True, check=False, timeout=300,
+                          env=environment(LD_PRELOAD=preload, ASHLAR_CONF=conf))
+    return done.returncode, done.stdout, done.stderr
+
+
+@story
+def every_function_is_stopped_one_byte_beyond_a_block():
+    for name in NAMES:
+        if name in ALIASES:
+            continue
+        unit = 4 if "wmem" in name else 1
+        status, _, line = copies("one", name, conf="check_mem:abort")
+        assert re.fullmatch(rf"ashlar: write of {112 + unit} bytes at 0x([0-9a-f]+) ends {unit} past 0x\1 "
+                            rf"\(112-byte block, in {name}, from copies\+0x[0-9a-f]+\)\n", line), (name, line)
+        is_equal(status, -6, name)
+
+
+@story
+def random_calls_that_leave_a_block_are_all_stopped():
+    is_equal(copies("wrong", "10000", SEED, conf="check_mem:abort"), (0, "", ""), f"seed {SEED}")
+    is_equal(copies("wrong", "1000", SEED, conf="check_mem:abort,check_mem_small:full"), (0, "", ""), f"seed {SEED}")
+
+
+@story
+def random_calls_that_do_not_are_never_reported():
+    is_equal(copies("right", "1000000", SEED, conf="check_mem:report"), (0, "", ""), f"seed {SEED}")
+    is_equal(copies("right", "200000", SEED, conf="check_mem:report,check_mem_small:full"), (0, "", ""), f"seed {SEED}")
+
+
+@story
+def a_report_lets_the_program_go_on():
+    status, _, line = copies("one", "memset", conf="check_mem:report")
+    is_equal(status, 0)
+    assert line.startswith("ashlar: write of 113 bytes at 0x"), line
+
+
+@story
+def off_says_nothing():
+    is_equal(copies("one", "memset", conf=""), (0, "", ""))
+    is_equal(copies("one", "strcpy", conf="check_mem:off"), (0, "", ""))
+
+
+@story
+def overlap_in_memcpy_is_named():
+    for mode, wanted in (("report", 0), ("abort", -6)):
+        status, _, line = copies("one", "overlap", conf=f"check_mem:{mode}")
+        assert re.fullmatch(r"ashlar: overlap: 50 bytes from 0x[0-9a-f]+ to 0x[0-9a-f]+ \(in memcpy, from copies\+0x[0-9a-f]+\)\n",
+                            line), line
+        is_equal(status, wanted)
+
+
+@story
+def freed_blocks_are_a_suspicion_when_everything_is_looked_at():
+    is_equal(copies("one", "freed", conf="check_mem:abort"), (0, "", ""))
+    status, _, text = copies("one", "freed", conf="check_mem:abort,check_mem_small:full")
+    lines = text.splitlines()
+    assert re.fullmatch(r"ashlar: read from freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in memcpy, from copies\+0x[0-9a-f]+\)",
+                        lines[0]), text
+    assert re.fullmatch(r"ashlar: write to freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in memset, from copies\+0x[0-9a-f]+\)",
+                        lines[1]), text
+    is_equal((status, len(lines)), (0, 2))
+
+
+@story
+def ground_without_blocks_is_named():
+    status, _, line = copies("one", "unused", conf="check_mem:abort")
+    assert re.fullmatch(r"ashlar: write to unallocated 0x[0-9a-f]+ \(in memset, from copies\+0x[0-9a-f]+\)\n", line), line
+    is_equal(status, -6)
+
+
+@story
+def the_source_is_not_judged_when_the_target_alone_is_asked_for():
+    program = place("reads.c")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#include <stdlib.h>\n#include <string.h>\nchar room[4096];\n"
+                   "int main(void) { char *volatile block = malloc(100); memset(block, 1, 100);\n"
+                   "memcpy(room, block, (size_t)atoi(\"300\")); return room[0] != 1; }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-o", place("reads"), program], check=True)
+    for scope, wanted in (("both", -6), ("dst", 0)):
+        done = subprocess.run([place("reads")], check=False, capture_output=True,
+                              env=environment(LD_PRELOAD=BOTH, ASHLAR_CONF=f"check_mem:abort,check_mem_scope:{scope}"))
+        is_equal(done.returncode, wanted, scope)
+
+
+@story
+def each_place_in_the_program_is_reported_once_and_not_without_end():
+    program = place("sites.c")
+    calls = "".join("    memset(block, 0, bytes);\n" for _ in range(300))
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#include <stdlib.h>\n#include <string.h>\nint main(void) { char *volatile block = malloc(4096);\n"
+                   f"volatile size_t bytes = 4097;\nfor (int i = 0; i < 3; i++) {{\n{calls}    }}\n    return 0; }}\n")
+    subprocess.run(["gcc", "-fno-builtin", "-o", place("sites"), program], check=True)
+    done = subprocess.run([place("sites")], check=False, capture_output=True, text=True,
+                          env=environment(LD_PRELOAD=BOTH, ASHLAR_CONF="check_mem:report"))
+    lines = done.stderr.splitlines()
+    is_equal((done.returncode, len(lines), len(set(lines))), (0, 257, 257))
+    is_equal(lines[-1], "ashlar: check_mem: further reports suppressed")
+
+
+@story
+def without_libashlar_nothing_is_judged_but_overlap_and_it_says_so():
+    only = f"{BUILD}/libashlar-mem.so"
+    status, _, text = copies("one", "memset", conf="check_mem:abort", preload=only)
+    is_equal((status, text), (0, "ashlar: check_mem: libashlar is not loaded: memcpy is checked for overlap, and nothing for "
+                                 "its blocks\n"))
+    is_equal(copies("one", "overlap", conf="check_mem:abort", preload=only)[0], -6)
+
+
+@story
+def wrong_options_are_told_once():
+    conf = "check_mem:yes"
+    line = 'ashlar: ASHLAR_CONF: bad value for "check_mem": "yes"; all settings ignored\n'
+    for preload in (BOTH, f"{BUILD}/libashlar-mem.so", f"{BUILD}/libashlar.so"):
+        is_equal(copies("one", "memset", conf=conf, preload=preload), (0, "", line), preload)
+
+
+@story
+def another_librarys_constructor_may_copy_first():
+    with open(place("early.c"), "w", encoding="utf-8") as file:
+        file.write("#include <string.h>\n#include <stdio.h>\nstatic char a[700], b[700];\n"
+                   "__attribute__((constructor)) static void early(void) {\n"
+                   "    volatile size_t n = 700;\n    memset(a, 'x', n); memcpy(b, a, n); a[600] = 0; strcpy(b, a);\n"
+                   "    if (strlen(b) != 600 || b[601] != 'x') fputs(\"wrong\\n\", stderr); }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-shared", "-fPIC", "-o", place("early.so"), place("early.c")], check=True)
+    done = subprocess.run(["/bin/true"], check=False, capture_output=True,
+                          env=environment(LD_PRELOAD=f"{BOTH} {place('early.so')}", ASHLAR_CONF="check_mem:abort"))
+    is_equal((done.returncode, done.stderr), (0, b""))
+
+
+PROGRAMS = (("bash", "-c", "for i in {1..3000}; do x+=$i; done; echo ${#x} ${x:100:20}"),
+            ("perl", "-e", "my %h; $h{$_ % 97} .= 'x' x ($_ % 300) for 1 .. 30000; print join(',', map { length } @h{1 .. 9}), \"\\n\""),
+            ("python3", "-c", "import json; d = [{'n': i, 's': 'y' * (i % 500)} for i in range(5000)]; print(len(json.dumps(d)))"),
+            ("sqlite3", ":memory:", "create table t(a, b); with recursive n(i) as (select 1 union all select i + 1 from n where "
+                                    "i < 30000) insert into t select i, hex(i * 7919) from n; select count(*), sum(length(b)) from t "
+                                    "where b like '%7%';"),
+            ("git", "--version"), ("gcc", "-x", "c", "-O2", "-c", os.path.join(HERE, "support/copies.c"), "-o", "/dev/null"))
+
+
+@story
+def programs_do_what_they_did_and_nothing_is_reported():
+    for program in PROGRAMS:
+        if shutil.which(program[0]) is None:
+            continue
+        plain, ours = (subprocess.run(program, capture_output=True, check=False, env=environment(**changes)) for changes in
+                       ({}, {"LD_PRELOAD": BOTH, "ASHLAR_CONF": "check_mem:report,check_mem_small:full"}))
+        is_equal((ours.returncode, ours.stdout, ours.stderr), (plain.returncode, plain.stdout, plain.stderr), program[0])
+
+
+main()

@@ -34,15 +34,16 @@ struct options {
     bool quiet;
     bool verbose;
     bool verify;
-    const char *colour;  /* always, never, auto; NULL: auto */
-    const char *output;  /* file for the summary; NULL: standard error */
-    const char *library; /* NULL: to be found */
+    const char *colour;    /* always, never, auto; NULL: auto */
+    const char *output;    /* file for the summary; NULL: standard error */
+    const char *library;   /* NULL: to be found */
+    const char *check_mem; /* report, abort; NULL: copies are not looked at */
     struct budget peak;
     struct budget allocations;
     char **command; /* argv of the command, ended by NULL */
 };
 
-enum { KEY_JSON = 256, KEY_PLAIN, KEY_COLOUR, KEY_VERIFY, KEY_LIBRARY, KEY_MAX_PEAK, KEY_MAX_ALLOCS };
+enum { KEY_JSON = 256, KEY_PLAIN, KEY_COLOUR, KEY_VERIFY, KEY_LIBRARY, KEY_CHECK_MEM, KEY_MAX_PEAK, KEY_MAX_ALLOCS };
 
 static const struct argp_option option_table[] = {
     {.doc = "The summary:", .group = 1},
@@ -60,7 +61,14 @@ static const struct argp_option option_table[] = {
      .key = KEY_VERIFY,
      .doc = "have the loader say where malloc is bound (LD_DEBUG=bindings; slower)"},
     {.name = "library", .key = KEY_LIBRARY, .arg = "FILE", .doc = "preload this libashlar.so.1, not the one found"},
-    {.doc = "Budgets, exceeded: exit status 1 where the command's is 0:", .group = 3},
+    {.doc = "The copies:", .group = 3},
+    {.name = "check-mem",
+     .key = KEY_CHECK_MEM,
+     .arg = "WHAT",
+     .flags = OPTION_ARG_OPTIONAL,
+     .doc = "stop memcpy, memset, strcpy and their relatives at the end of a heap block: report (the usual) prints a "
+            "line, abort ends the program"},
+    {.doc = "Budgets, exceeded: exit status 1 where the command's is 0:", .group = 4},
     {.name = "max-peak", .key = KEY_MAX_PEAK, .arg = "SIZE", .doc = "no program may hold more heap (512K, 10M, 2G)"},
     {.name = "max-allocs", .key = KEY_MAX_ALLOCS, .arg = "N", .doc = "all programs together may allocate N blocks"},
     {0},
@@ -91,6 +99,11 @@ static error_t read_option(int key, char *value, struct argp_state *state)
         return 0;
     case KEY_LIBRARY:
         options->library = value;
+        return 0;
+    case KEY_CHECK_MEM:
+        if (value != NULL && strcmp(value, "report") != 0 && strcmp(value, "abort") != 0)
+            argp_error(state, "--check-mem is report or abort, not '%s'", value);
+        options->check_mem = value != NULL ? value : "report";
         return 0;
     case KEY_COLOUR:
         if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0)
@@ -154,6 +167,8 @@ static bool prepare(struct run *run)
     if (!find_library(run->options.library, &run->library, why))
         return false;
     run->summary.library = run->library.library;
+    if (run->options.check_mem != NULL && !find_memory_functions(&run->library, why))
+        return false;
     if (!program_check(&run->program, why))
         return false;
     run->summary.program = run->program.binary;
@@ -189,6 +204,8 @@ static void gather(struct run *run)
 static bool carry_out(struct run *run)
 {
     struct refusal *const why = &run->summary.why;
+    const struct environment environment = {&run->library, run->place.path, run->options.verify,
+                                            run->options.check_mem};
     bool started;
 
     if (!place_make(&run->place, why))
@@ -196,7 +213,7 @@ static bool carry_out(struct run *run)
     run->pages.directory = run->place.directory;
     if (run->options.verbose)
         tell_plan(run);
-    started = environment_set(&run->library, run->place.path, run->options.verify, why) &&
+    started = environment_set(&environment, why) &&
               launch(run->options.command, (struct launch_pastime){clear_pages, &run->pages}, &run->launched, why);
     if (started)
         gather(run);

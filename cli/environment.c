@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define STATUS_KEY "status:"
+#define CHECK_KEY "check_mem:"
 
 /* Put `name`=`text` into the environment, and free the text. returns: false without memory. */
 static bool put(const char *name, char *text)
@@ -38,11 +39,20 @@ static char *preload(const struct found_library *found)
     const char *const before = getenv("LD_PRELOAD");
     const bool any = before != NULL && *before != '\0';
 
-    return join("%s:%s%s%s", found->library, found->helper, any ? ":" : "", any ? before : "");
+    const bool copies = *found->memory != '\0';
+    return join("%s:%s%s%s%s%s", found->library, found->helper, copies ? ":" : "", found->memory, any ? ":" : "",
+                any ? before : "");
 }
 
-/* `settings` without those of key `status`, new. What is left is not looked at: the library judges it. */
-static char *without_status(const char *settings)
+/* Whether the setting at `at` is one that we make: only one may stand there. */
+static bool is_replaced(const char *at, const char *check_mem)
+{
+    return strncmp(at, STATUS_KEY, sizeof STATUS_KEY - 1) == 0 ||
+           (check_mem != NULL && strncmp(at, CHECK_KEY, sizeof CHECK_KEY - 1) == 0);
+}
+
+/* `settings` without those that we make, new. What is left is not looked at: the library judges it. */
+static char *without_ours(const char *settings, const char *check_mem)
 {
     char *const kept = malloc(strlen(settings) + 1);
     char *at = kept;
@@ -53,7 +63,7 @@ static char *without_status(const char *settings)
         const size_t length = strcspn(settings, ",");
         const size_t step = length + (settings[length] == ',');
 
-        if (strncmp(settings, STATUS_KEY, sizeof STATUS_KEY - 1) != 0) {
+        if (!is_replaced(settings, check_mem)) {
             memcpy(at, settings, step);
             at += step;
         }
@@ -63,23 +73,26 @@ static char *without_status(const char *settings)
     return kept;
 }
 
-static char *settings(const char *directory)
+static char *settings(const struct environment *wanted)
 {
-    const char *const before = getenv("ASHLAR_CONF");
-    char *const kept = without_status(before != NULL ? before : "");
+    const char *const before = getenv("ASHLAR_CONF"), *const check_mem = wanted->check_mem;
+    char *const kept = without_ours(before != NULL ? before : "", check_mem);
     const size_t length = kept != NULL ? strlen(kept) : 0;
     const bool comma = length > 0 && kept[length - 1] != ',';
-    char *const all = kept != NULL ? join("%s%s" STATUS_KEY "%s", kept, comma ? "," : "", directory) : NULL;
+    char *const all =
+        kept != NULL ? join("%s%s%s%s%s" STATUS_KEY "%s", kept, comma ? "," : "", check_mem != NULL ? CHECK_KEY : "",
+                            check_mem != NULL ? check_mem : "", check_mem != NULL ? "," : "", wanted->directory)
+                     : NULL;
 
     free(kept);
     return all;
 }
 
-bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why)
+bool environment_set(const struct environment *wanted, struct refusal *why)
 {
-    if (put("LD_PRELOAD", preload(found)) && put("ASHLAR_CONF", settings(directory)) &&
-        (!verify ||
-         (put("LD_DEBUG", join(BINDINGS_DEBUG)) && put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, directory)))))
+    if (put("LD_PRELOAD", preload(wanted->found)) && put("ASHLAR_CONF", settings(wanted)) &&
+        (!wanted->verify || (put("LD_DEBUG", join(BINDINGS_DEBUG)) &&
+                             put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, wanted->directory)))))
         return true;
     return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
 }

@@ -7,9 +7,15 @@
 
 #include <stdbool.h>
 
+struct environment {
+    const struct found_library *found;
+    const char *directory; /* for the pages */
+    bool verify;           /* also LD_DEBUG, so that the loader writes its bindings there */
+    const char *check_mem; /* what to do about bad copies; NULL: as the user says */
+};
+
 /* Set, in this process's own environment, LD_PRELOAD (the library first, what was there behind it) and ASHLAR_CONF (the
- * user's settings, and `status:` with the directory for pages; a status setting of the user's, as under another `ashlar
- * run`, gives way). With `verify` also LD_DEBUG, so that the loader writes its bindings there. */
-bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why);
+ * user's settings, and ours: one of the user's of the same key, as under another `ashlar run`, gives way). */
+bool environment_set(const struct environment *wanted, struct refusal *why);
 
 #endif

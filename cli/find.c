@@ -15,6 +15,7 @@
 
 #define LIBRARY_NAME "libashlar.so.1"
 #define HELPER_NAME "libashlar-status.so"
+#define MEMORY_NAME "libashlar-mem.so.1"
 
 /* ---- The program ---- */
 
@@ -106,6 +107,15 @@ static void cut_name(char *path)
         *slash = '\0';
 }
 
+/* The directory of this command. */
+static void find_home(char home[PATH_MAX])
+{
+    const ssize_t length = readlink("/proc/self/exe", home, PATH_MAX - 1);
+
+    home[length > 0 ? length : 0] = '\0';
+    cut_name(home);
+}
+
 /* Look for the library in every directory that `pattern`, relative to `base`, stands for. */
 static bool search_pattern(const char *base, const char *pattern, char path[PATH_MAX])
 {
@@ -155,14 +165,26 @@ static bool check_library(const char *path, bool is_library, struct refusal *why
     return true;
 }
 
+/* Look for another library of ours beside the first one, then beside the command. */
+static bool find_beside(const struct found_library *found, const char *name, char path[PATH_MAX], struct refusal *why)
+{
+    char directory[PATH_MAX];
+    char home[PATH_MAX];
+
+    (void)snprintf(directory, sizeof directory, "%s", found->library);
+    cut_name(directory);
+    find_home(home);
+    if (!file_in(directory, name, path) && !file_in(home, name, path))
+        return refuse(why, EXIT_REFUSED, "library",
+                      "%s is neither beside the library (%s) nor beside this command (%s)", name, directory, home);
+    return check_library(path, false, why);
+}
+
 bool find_library(const char *given, struct found_library *found, struct refusal *why)
 {
-    char home[PATH_MAX] = "";
-    char directory[PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", home, sizeof home - 1);
+    char home[PATH_MAX];
 
-    home[length > 0 ? length : 0] = '\0';
-    cut_name(home);
+    find_home(home);
     if (given != NULL && realpath(given, found->library) == NULL)
         return refuse(why, EXIT_REFUSED, "library", "%s cannot be used: %s", given, strerror(errno));
     if (given == NULL && !search_library(home, found->library))
@@ -170,11 +192,10 @@ bool find_library(const char *given, struct found_library *found, struct refusal
             why, EXIT_REFUSED, "library",
             "%s is neither beside this command (%s) nor in the lib directories next to it; name it with --library",
             LIBRARY_NAME, home);
-    (void)snprintf(directory, sizeof directory, "%s", found->library);
-    cut_name(directory);
-    if (!file_in(directory, HELPER_NAME, found->helper) && !file_in(home, HELPER_NAME, found->helper))
-        return refuse(why, EXIT_REFUSED, "library",
-                      "%s is neither beside the library (%s) nor beside this command (%s)", HELPER_NAME, directory,
-                      home);
-    return check_library(found->library, true, why) && check_library(found->helper, false, why);
+    return check_library(found->library, true, why) && find_beside(found, HELPER_NAME, found->helper, why);
+}
+
+bool find_memory_functions(struct found_library *found, struct refusal *why)
+{
+    return find_beside(found, MEMORY_NAME, found->memory, why);
 }

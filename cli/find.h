@@ -10,6 +10,7 @@
 struct found_library {
     char library[PATH_MAX]; /* libashlar.so.1 */
     char helper[PATH_MAX];  /* libashlar-status.so, which has the last figures written on the way out */
+    char memory[PATH_MAX];  /* libashlar-mem.so.1; "" when it is not wanted */
 };
 
 /* Look for `name` as execvp(3) would: a name with a slash is a path, others are looked up in PATH.
@@ -19,5 +20,8 @@ bool find_program(const char *name, char path[PATH_MAX], struct refusal *why);
 /* Find the library and its helper: `given` when not NULL, else beside this command, else in the lib directories of the
  * same installation. Both are checked: for this machine, and Ashlar's. */
 bool find_library(const char *given, struct found_library *found, struct refusal *why);
+
+/* Find libashlar-mem, too, beside the library or beside this command. */
+bool find_memory_functions(struct found_library *found, struct refusal *why);
 
 #endif

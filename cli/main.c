@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "nearest.h"
 #include "refuse.h"
+#include "tune/tune.h"
 #include "usage.h"
 
 #include "ashlar.h"
@@ -20,13 +21,16 @@ const char *argp_program_version = "ashlar " ASHLAR_VERSION;
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
+    bool is_inner; /* for this command's own children: nobody is led to it */
 };
 
 static int cmd_help(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
-    {"run", cmd_run},
-    {"help", cmd_help},
+    {"run", cmd_run, false},
+    {"tune", cmd_tune, false},
+    {"tune-measure", tune_child, true},
+    {"help", cmd_help, false},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -45,6 +49,7 @@ static const struct argp parser = {
     .doc = "Run programs on Ashlar's malloc and look at their heaps."
            "\vSubcommands:\n"
            "  run    run a command with Ashlar's malloc, and sum up\n"
+           "  tune   measure which thresholds of memcpy and memset suit this machine\n"
            "  help   explain a subcommand\n\n"
            "'ashlar SUBCOMMAND --help' lists its options.",
 };
@@ -72,14 +77,16 @@ static error_t read_subcommand(int key, char *value, struct argp_state *state)
 static const struct subcommand *find_subcommand(const char *name)
 {
     const char *names[SUBCOMMANDS];
+    size_t count = 0;
     const char *nearest;
 
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
         if (strcmp(subcommands[i].name, name) == 0)
             return &subcommands[i];
-        names[i] = subcommands[i].name;
+        if (!subcommands[i].is_inner)
+            names[count++] = subcommands[i].name;
     }
-    nearest = nearest_name(name, names, SUBCOMMANDS);
+    nearest = nearest_name(name, names, count);
     if (nearest != NULL)
         complain("unknown subcommand '%s', did you mean '%s'? (see 'ashlar --help')", name, nearest);
     else

@@ -1,0 +1,380 @@
+/* cmd_tune.c: `ashlar tune`: which thresholds of the memory functions suit this machine?
+ *
+ *   sweep (tune/sweep.c) --> advice (tune/judge.c) --> table, sentences, and one line for ASHLAR_CONF
+ *
+ * It changes nothing: the line is printed, and written to a file that a shell, env(1) or systemd reads, if so asked. */
+#include "commands.h"
+
+#include "output.h"
+#include "refuse.h"
+#include "tune/tune.h"
+#include "units.h"
+#include "usage.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Options ---- */
+
+struct options {
+    bool json;
+    bool quiet;
+    const char *output;
+    const char *library;
+    uint64_t seconds;
+    uint64_t most; /* 0: by the memory that is free */
+    uint64_t seed;
+};
+
+enum { KEY_JSON = 256, KEY_LIBRARY, KEY_SECONDS, KEY_MOST, KEY_SEED };
+enum { SECONDS_USUAL = 60, SECONDS_MOST = 3600, MOST_LEAST = 64 << 10 };
+
+static const struct argp_option option_table[] = {
+    {.name = "output",
+     .key = 'o',
+     .arg = "FILE",
+     .doc = "write the setting to FILE, as a line ASHLAR_CONF=..., which `env $(cat FILE)` and systemd's "
+            "EnvironmentFile= read"},
+    {.name = "json", .key = KEY_JSON, .doc = "print all medians and the advice as JSON, schema ashlar.tune/1"},
+    {.name = "quiet", .key = 'q', .doc = "show no progress"},
+    {.name = "seconds", .key = KEY_SECONDS, .arg = "N", .doc = "measure for about so long (default: 60)"},
+    {.name = "max-size",
+     .key = KEY_MOST,
+     .arg = "SIZE",
+     .doc = "largest copy, up to 256M (default: an eighth of what is available, for each thread)"},
+    {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "of the order of measurements (default: from the clock)"},
+    {.name = "library",
+     .key = KEY_LIBRARY,
+     .arg = "FILE",
+     .doc = "take libashlar-mem.so.1 from beside this libashlar.so.1"},
+    {0},
+};
+
+static error_t read_option(int key, char *value, struct argp_state *state)
+{
+    struct options *const options = state->input;
+
+    switch (key) {
+    case 'o':
+        options->output = value;
+        return 0;
+    case 'q':
+        options->quiet = true;
+        return 0;
+    case KEY_JSON:
+        options->json = true;
+        return 0;
+    case KEY_LIBRARY:
+        options->library = value;
+        return 0;
+    case KEY_SECONDS:
+        if (!units_read_count(value, &options->seconds) || options->seconds < 1 || options->seconds > SECONDS_MOST)
+            argp_error(state, "--seconds is a whole number from 1 to 3600, not '%s'", value);
+        return 0;
+    case KEY_MOST:
+        if (!units_read_size(value, &options->most) || options->most < MOST_LEAST)
+            argp_error(state, "--max-size is a size of at least 64K, not '%s'", value);
+        return 0;
+    case KEY_SEED:
+        if (!units_read_count(value, &options->seed))
+            argp_error(state, "--seed is a whole number, not '%s'", value);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = read_option,
+    .doc =
+        "Measure memcpy and memset of libashlar-mem on this machine, in all the ways they have, and say which options "
+        "would make them faster here."
+        "\vNothing is changed. The exit status is 0 whether or not something would; 2: the command line makes no "
+        "sense; 5: the file could not be written; 125: it could not be measured.",
+};
+
+/* ---- Progress ---- */
+
+static bool shows_progress;
+
+static void show_progress(double done)
+{
+    if (shows_progress)
+        (void)fprintf(stderr, "\rashlar tune: %3.0f %%", done < 1 ? done * 100 : 100);
+}
+
+static void end_progress(void)
+{
+    if (shows_progress)
+        (void)fputs("\r                    \r", stderr);
+}
+
+/* ---- Text ---- */
+
+static const char *const operation_names[TUNE_OPERATIONS] = {[TUNE_COPY] = "copy", [TUNE_SET] = "set"};
+
+/* The median of the fastest variant at one size. */
+static double best_ns(const struct tune_sweep *sweep, int threading, enum tune_operation operation, int size)
+{
+    double best = 0;
+
+    for (int variant = 0; variant < TUNE_VARIANTS; variant++)
+        if (sweep->has[variant]) {
+            const double ns = tune_median(sweep, (enum tune_variant)variant, threading, operation, size);
+            best = best == 0 || ns < best ? ns : best;
+        }
+    return best;
+}
+
+static void put_row(FILE *text, const struct tune_sweep *sweep, int threading, enum tune_operation operation, int size)
+{
+    const double best = best_ns(sweep, threading, operation, size);
+    const double ours = tune_median(sweep, TUNE_DEFAULT, threading, operation, size);
+
+    (void)fprintf(text, "%10s", units_bytes(sweep->sizes[size]).text);
+    for (int variant = 0; variant < TUNE_AGAIN; variant++)
+        if (sweep->has[variant])
+            (void)fprintf(text, " %8.1f",
+                          (double)sweep->sizes[size] /
+                              tune_median(sweep, (enum tune_variant)variant, threading, operation, size));
+    (void)fprintf(text, " %8.0f %%\n", 100 * best / ours);
+}
+
+static void put_table(FILE *text, const struct tune_sweep *sweep, int threading, enum tune_operation operation)
+{
+    (void)fprintf(text, "\n%s, %d thread%s: bytes a nanosecond (medians)\n      size", operation_names[operation],
+                  threading + 1, threading == 0 ? "" : "s, each");
+    for (int variant = 0; variant < TUNE_AGAIN; variant++)
+        if (sweep->has[variant])
+            (void)fprintf(text, " %8s", tune_variants[variant].name);
+    (void)fputs("  default/best\n", text);
+    for (int size = 0; size < sweep->size_count; size++)
+        put_row(text, sweep, threading, operation, size);
+}
+
+static void put_bound(FILE *text, const char *key, size_t bytes)
+{
+    if (bytes == SIZE_MAX)
+        (void)fprintf(text, "%s:off", key);
+    else if (bytes % (1 << 20) == 0)
+        (void)fprintf(text, "%s:%zuM", key, bytes >> 20);
+    else
+        (void)fprintf(text, "%s:%zuK", key, bytes >> 10);
+}
+
+/* The settings that the advice comes to, "" when it is to leave everything. */
+static char *conf_of(const struct tune_advice *advice)
+{
+    static const char *const keys[TUNE_OPERATIONS][2] = {{"mem_copy_rep_min", "mem_copy_rep_max"},
+                                                         {"mem_set_rep_min", "mem_set_rep_max"}};
+    char *conf = NULL;
+    size_t bytes;
+    FILE *const text = open_memstream(&conf, &bytes);
+    const char *comma = "";
+
+    if (text == NULL)
+        return NULL;
+    if (advice->changes_level) {
+        (void)fprintf(text, "mem_level:%s", tune_variants[advice->level].name);
+        comma = ",";
+    }
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
+        if (!advice->changes[operation])
+            continue;
+        (void)fputs(comma, text);
+        put_bound(text, keys[operation][0], advice->range[operation].least);
+        (void)fputc(',', text);
+        put_bound(text, keys[operation][1], advice->range[operation].most);
+        comma = ",";
+    }
+    return fclose(text) == 0 ? conf : NULL;
+}
+
+static void put_sentence(FILE *text, const struct tune_advice *advice, enum tune_operation operation)
+{
+    const struct tune_range range = advice->range[operation];
+
+    (void)fprintf(text, "%s: ", operation_names[operation]);
+    if (!advice->changes[operation]) {
+        (void)fputs("no significant difference; default kept\n", text);
+        return;
+    }
+    if (range.least == SIZE_MAX) {
+        (void)fputs("loops are faster than the string instruction, everywhere\n", text);
+        return;
+    }
+    (void)fprintf(text, "the string instruction is faster from %s on", units_bytes(range.least).text);
+    if (range.most != SIZE_MAX)
+        (void)fprintf(text, ", and slower from %s on", units_bytes(range.most).text);
+    (void)fputc('\n', text);
+}
+
+/* What gives the system's own memcpy and memset the same. source: glibc manual, "Hardware Capability Tunables". */
+static void put_tunables(FILE *text, const struct tune_advice *advice)
+{
+    static const char *const names[TUNE_OPERATIONS] = {"x86_rep_movsb_threshold", "x86_rep_stosb_threshold"};
+    const char *before = "for libc's own: GLIBC_TUNABLES=";
+
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
+        const size_t least = advice->range[operation].least;
+        if (!advice->changes[operation] || least == SIZE_MAX)
+            continue;
+        (void)fprintf(text, "%sglibc.cpu.%s=%zu", before, names[operation], least);
+        before = ":";
+    }
+    if (*before == ':')
+        (void)fputc('\n', text);
+}
+
+static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf)
+{
+    char *whole = NULL;
+    size_t bytes;
+    FILE *const text = open_memstream(&whole, &bytes);
+
+    if (text == NULL)
+        return NULL;
+    (void)fprintf(text, "%d rounds, %d more discarded (the host took time away); noise %.1f %%\n", sweep->rounds,
+                  sweep->discarded, 100 * advice->noise);
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        for (int threading = 0; threading < sweep->threadings; threading++)
+            put_table(text, sweep, threading, (enum tune_operation)operation);
+    (void)fputs("\nlevel: ", text);
+    if (advice->changes_level)
+        (void)fprintf(text, "loops of %s are faster than those of the default\n", tune_variants[advice->level].name);
+    else
+        (void)fputs("no significant difference; default kept\n", text);
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        put_sentence(text, advice, (enum tune_operation)operation);
+    if (*conf != '\0')
+        (void)fprintf(text, "ASHLAR_CONF=%s\n", conf);
+    put_tunables(text, advice);
+    return fclose(text) == 0 ? whole : NULL;
+}
+
+/* ---- JSON ---- */
+
+static json_t *bound_or_null(size_t bytes) { return bytes == SIZE_MAX ? json_null() : json_integer((json_int_t)bytes); }
+
+static json_t *cells(const struct tune_sweep *sweep)
+{
+    json_t *const rows = json_array();
+
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        for (int threading = 0; threading < sweep->threadings; threading++)
+            for (int size = 0; size < sweep->size_count; size++)
+                for (int variant = 0; variant < TUNE_VARIANTS; variant++) {
+                    if (!sweep->has[variant])
+                        continue;
+                    const struct statistics against = tune_ratio(sweep, (enum tune_operation)operation, threading, size,
+                                                                 TUNE_DEFAULT, (enum tune_variant)variant);
+                    (void)json_array_append_new(
+                        rows, json_pack("{s:s, s:i, s:I, s:s, s:f, s:f, s:f, s:f}", "operation",
+                                        operation_names[operation], "threads", threading + 1, "bytes",
+                                        (json_int_t)sweep->sizes[size], "variant", tune_variants[variant].name, "ns",
+                                        tune_median(sweep, (enum tune_variant)variant, threading,
+                                                    (enum tune_operation)operation, size),
+                                        "default_over_this", against.median, "lo", against.lo, "hi", against.hi));
+                }
+    return rows;
+}
+
+static char *as_json(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf, uint64_t seed)
+{
+    json_t *const told = json_pack(
+        "{s:s, s:I, s:i, s:i, s:f, s:s, s:{s:o, s:o, s:b}, s:{s:o, s:o, s:b}, s:s, s:b, s:o}", "schema",
+        "ashlar.tune/1", "seed", (json_int_t)seed, "rounds", sweep->rounds, "discarded", sweep->discarded, "noise",
+        advice->noise, "conf", conf, "copy", "string_from", bound_or_null(advice->range[TUNE_COPY].least),
+        "string_below", bound_or_null(advice->range[TUNE_COPY].most), "changes", advice->changes[TUNE_COPY], "set",
+        "string_from", bound_or_null(advice->range[TUNE_SET].least), "string_below",
+        bound_or_null(advice->range[TUNE_SET].most), "changes", advice->changes[TUNE_SET], "level",
+        tune_variants[advice->level].name, "changes_level", advice->changes_level, "cells", cells(sweep));
+    char *const text = told != NULL ? json_dumps(told, JSON_INDENT(1)) : NULL;
+
+    json_decref(told);
+    return text;
+}
+
+/* ---- The whole ---- */
+
+/* An eighth of the available memory for each thread, half of it for each buffer: a quarter in all. */
+static size_t most_by_memory(void)
+{
+    enum { MOST = 256 << 20 };
+    unsigned long available = 0;
+    char line[128];
+    FILE *const file = fopen("/proc/meminfo", "re");
+
+    while (file != NULL && available == 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "MemAvailable: %lu kB", &available);
+    if (file != NULL)
+        (void)fclose(file);
+    const size_t share = (size_t)available * 1024 / 16;
+    return share > MOST ? MOST : share < MOST_LEAST ? MOST_LEAST : share;
+}
+
+/* Write the line, if a file is named. returns: exit status. */
+static int write_conf(const char *path, const char *conf)
+{
+    char *line = NULL;
+    const int bytes = path != NULL ? asprintf(&line, "ASHLAR_CONF=%s\n", conf) : 0;
+    const int error = path == NULL ? 0 : bytes < 0 ? ENOMEM : output_write(path, line, (size_t)bytes);
+
+    if (bytes > 0)
+        free(line);
+    if (error != 0)
+        complain("%s could not be written: %s", path, strerror(error));
+    return error == 0 ? 0 : EXIT_UNWRITTEN;
+}
+
+static int tell(const struct options *options, const struct tune_sweep *sweep)
+{
+    const struct tune_advice advice = tune_judge(sweep);
+    char *const conf = conf_of(&advice);
+    char *text = NULL;
+
+    if (conf != NULL)
+        text = options->json ? as_json(sweep, &advice, conf, options->seed) : as_text(sweep, &advice, conf);
+    const int error = text == NULL ? ENOMEM : output_stream(stdout, text, strlen(text));
+    int status = error == 0 ? 0 : EXIT_UNWRITTEN;
+
+    if (error != 0)
+        complain("standard output could not be written: %s", strerror(error));
+    if (conf != NULL && write_conf(options->output, conf) != 0)
+        status = EXIT_UNWRITTEN;
+    free(text);
+    free(conf);
+    return status;
+}
+
+int cmd_tune(int argc, char **argv)
+{
+    static struct tune_sweep sweep; /* some hundred KiB of samples */
+    static struct found_library found;
+    struct options options = {.seconds = SECONDS_USUAL, .seed = (uint64_t)time(NULL)};
+    struct refusal why = {0};
+
+    usage_parse(&parser, "ashlar tune", argc, argv, &options);
+    const int error = options.output != NULL ? output_check(options.output) : 0;
+    if (error != 0) {
+        complain("%s cannot be written: %s; nothing was measured", options.output, strerror(error));
+        return EXIT_UNWRITTEN;
+    }
+    shows_progress = !options.quiet && isatty(STDERR_FILENO);
+    tune_plan(&sweep, options.most != 0 ? (size_t)options.most : most_by_memory());
+    const bool done = find_library(options.library, &found, &why) && find_memory_functions(&found, &why) &&
+                      tune_measure(&sweep, &found, (double)options.seconds, options.seed, show_progress, &why);
+    end_progress();
+    if (!done) {
+        complain("%s", why.text);
+        return why.status;
+    }
+    return tell(&options, &sweep);
+}

@@ -1,0 +1,93 @@
+/* tune.h: what `ashlar tune` measures, and what it concludes.
+ *
+ *   sweep.c    rounds of children, each with one variant preloaded -->  samples
+ *   measure.c  in the child: time every size                              |
+ *   judge.c    samples --> where which variant is faster, and what that would change
+ *   ../cmd_tune.c   options, tables, the configuration */
+#ifndef ASHLAR_CLI_TUNE_TUNE_H
+#define ASHLAR_CLI_TUNE_TUNE_H
+
+#include "../find.h"
+#include "../refuse.h"
+#include "../statistics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum tune_operation { TUNE_COPY, TUNE_SET, TUNE_OPERATIONS };
+
+/* Ways to do it. Each is forced by the options that anybody may set. */
+enum tune_variant {
+    TUNE_LIBC, /* what the system has */
+    TUNE_SSE2, /* loops of vectors only */
+    TUNE_AVX2,
+    TUNE_AVX512,
+    TUNE_AUTO_LOOP, /* loops of the vectors that would be chosen */
+    TUNE_STRING,    /* the string instruction, wherever it may be used at all */
+    TUNE_DEFAULT,   /* as without any option */
+    TUNE_AGAIN,     /* the same: the difference to it is noise */
+    TUNE_VARIANTS
+};
+
+/* One and two threads. */
+enum { TUNE_THREADINGS = 2, TUNE_SIZES = 19, TUNE_ROUNDS = 48, TUNE_LEAST_ROUNDS = 5 };
+
+struct tune_variant_info {
+    const char *name;
+    const char *options; /* NULL: nothing is preloaded */
+};
+
+extern const struct tune_variant_info tune_variants[TUNE_VARIANTS];
+
+/* Nanoseconds a call. */
+struct tune_round {
+    double ns[TUNE_VARIANTS][TUNE_THREADINGS][TUNE_OPERATIONS][TUNE_SIZES];
+};
+
+struct tune_sweep {
+    size_t sizes[TUNE_SIZES]; /* 1 KiB and its doubles */
+    int size_count;
+    int threadings;          /* 1 where there is one processor */
+    bool has[TUNE_VARIANTS]; /* what the processor can do */
+    int rounds;
+    int discarded; /* rounds in which the host took more than 1 % of the time */
+    struct tune_round samples[TUNE_ROUNDS];
+};
+
+/* Fill in what is to be measured: sizes up to `most`. */
+void tune_plan(struct tune_sweep *sweep, size_t most);
+
+/* Measure for about `seconds`. returns: false when a child failed. */
+bool tune_measure(struct tune_sweep *sweep, const struct found_library *found, double seconds, uint64_t seed,
+                  void (*progress)(double done), struct refusal *why);
+
+/* The body of the hidden subcommand that the children run: argv is its name, threads, largest size. */
+int tune_child(int argc, char **argv);
+
+/* ---- judge.c ---- */
+
+/* From `least` bytes on and below `most`, the string instruction; SIZE_MAX: no end. `least` SIZE_MAX: never. */
+struct tune_range {
+    size_t least, most;
+};
+
+struct tune_advice {
+    double noise;            /* the most that two runs of the same differ, as a share of 1 */
+    enum tune_variant level; /* the fastest loop, TUNE_AUTO_LOOP if no other is clearly faster */
+    bool changes_level;
+    bool
+        changes[TUNE_OPERATIONS]; /* whether `range` is clearly faster than the default somewhere, and nowhere slower */
+    struct tune_range range[TUNE_OPERATIONS];
+};
+
+/* How much longer `slow` takes than `fast`. */
+struct statistics tune_ratio(const struct tune_sweep *sweep, enum tune_operation operation, int threading, int size,
+                             enum tune_variant slow, enum tune_variant fast);
+
+double tune_median(const struct tune_sweep *sweep, enum tune_variant variant, int threading,
+                   enum tune_operation operation, int size);
+
+struct tune_advice tune_judge(const struct tune_sweep *sweep);
+
+#endif

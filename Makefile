@@ -47,7 +47,7 @@ bench-checks: build ## Measure what the checks cost: against a build without the
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test
-	@tests/programs/run.py --install
+	@tests/programs/run.py --install --memory
 
 floors: ## Check that no floor of src/ reaches for a higher one, by includes and by symbols
 	@dev/setup.sh build test

@@ -5,6 +5,7 @@
                     |                                                 +--> the same? as expected? on Ashlar? quiet?
                     +-- preloaded run --> status, output, witnesses --+
 
+With --memory each case is run preloaded twice more: with Ashlar's memory functions, and with all of its copies checked.
 A case is a script for bash, run with `-eu -o pipefail` in an empty directory, that does some seconds of real work with
 one program and prints what came out of it. In the preloaded run the script's shell and every command that it starts are
 preloaded. A case passes when in both runs
@@ -47,6 +48,15 @@ FAST = ("shell", "sqlite3", "perl", "lua5.4", "git", "archive", "ssh-keygen", "t
 HANG_SECONDS = 400  # a case that has not ended by then hangs; no result depends on how fast it was
 WAITING = {"/usr/bin/sleep"}  # run while a case waits for its server: not at all when that was quick
 SHOWN_LINES = 30  # of one difference; the rest is in the files that are kept
+
+
+class Dress:
+    """What the programs of a preloaded run are given: libraries, and options of ours."""
+
+    def __init__(self, name, libraries, options=""):
+        self.name = name
+        self.libraries = libraries
+        self.options = options
 
 
 class Outcome:
@@ -179,7 +189,8 @@ def end_leftovers():
     return names
 
 
-def case_environment(place, preload, preloaded):
+def case_environment(place, preload, dress):
+    options = ",".join(filter(None, (os.environ.get("ASHLAR_CONF"), dress.options if dress else "")))
     return {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(place / "home"),
@@ -191,10 +202,10 @@ def case_environment(place, preload, preloaded):
         "SOURCE": str(SOURCE),
         "PROGRAMS": str(HERE),
         "RECORD": str(place / "record"),
-        "PRELOADED": str(int(preloaded)),
+        "PRELOADED": str(int(dress is not None)),
         "ASHLAR_WITNESS": str(place / "witness.txt"),
-        "LD_PRELOAD": " ".join(map(str, preload)),
-        **({"ASHLAR_CONF": os.environ["ASHLAR_CONF"]} if "ASHLAR_CONF" in os.environ else {}),
+        "LD_PRELOAD": " ".join(map(str, [*preload, *(dress.libraries if dress else [])])),
+        **({"ASHLAR_CONF": options} if options else {}),
     }
 
 
@@ -255,9 +266,10 @@ def normalised(lines, place):
     return [re.sub(r"\bpid(\W{1,2})\d+", r"pid\1N", line) for line in text]
 
 
-def run_case(script, place, preload, preloaded):
+def run_case(script, place, preload, dress=None):
+    """`dress`: None for the plain run."""
     prepare(place)
-    status = run_script(script, place, case_environment(place, preload, preloaded))
+    status = run_script(script, place, case_environment(place, preload, dress))
     problems = [f"left a process behind: {name}" for name in end_leftovers()]
     problems += [f"Ashlar spoke in {line}" for line in loud_lines(place)]
     if status is None:
@@ -338,17 +350,21 @@ def keep(case, name, outcome):
 class Runner:
     """Runs cases one after the other and prints TAP."""
 
-    def __init__(self, base, library, repeat):
+    def __init__(self, base, library, memory, repeat):
         self.base = base  # temporary directory
-        self.repeat = repeat  # preloaded runs of each case
         self.rows = []  # of the table
         self.failures = 0
-        self.library = self.share(library)
+        self.library = self.share(library, "libashlar.so.1")
+        self.dresses = repeat * [Dress("Ashlar", [self.library])]  # of the preloaded runs of each case
+        if memory:
+            both = [self.library, self.share(memory, "libashlar-mem.so.1")]
+            self.dresses += [Dress("with memory functions", both),
+                             Dress("with checked copies", both, "check_mem:report,check_mem_small:full")]  # fmt: skip
         self.witness = self.compile_witness()
 
-    def share(self, library):
+    def share(self, library, name):
         """A copy that a server running as another user can read, wherever the source tree is."""
-        copy = self.base / "libashlar.so.1"
+        copy = self.base / name
         shutil.copyfile(library.resolve(), copy)
         copy.chmod(0o755)
         return copy
@@ -367,11 +383,11 @@ class Runner:
         problems = []
         try:
             started = time.monotonic()
-            plain = run_case(script, place, [self.witness], False)
+            plain = run_case(script, place, [self.witness])
             between = time.monotonic()
-            for _ in range(self.repeat):
-                preloaded = run_case(script, place, [self.witness, self.library], True)
-                problems = judge(script, self.library, plain, preloaded)
+            for dress in self.dresses:
+                preloaded = run_case(script, place, [self.witness], dress)
+                problems = [f"{dress.name}: {text}" for text in judge(script, self.library, plain, preloaded)]
                 if problems:
                     break
             ended = time.monotonic()
@@ -379,7 +395,7 @@ class Runner:
             shutil.rmtree(place, ignore_errors=True)
         self.report(number, case, plain, preloaded, problems)
         self.rows.append((case, "no" if problems else "yes", f"{between - started:.1f}",
-                          f"{(ended - between) / self.repeat:.1f}", str(len(preloaded.witnesses))))  # fmt: skip
+                          f"{(ended - between) / len(self.dresses):.1f}", str(len(preloaded.witnesses))))  # fmt: skip
 
     def report(self, number, case, plain, preloaded, problems):
         print(f"{'not ok' if problems else 'ok'} {number} - {case}")
@@ -412,6 +428,7 @@ def parse_arguments(known):
     parser.add_argument("names", nargs="*", metavar="NAME", help="cases to run (default: all)")
     parser.add_argument("--fast", action="store_true", help="the ten fastest with light packages")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="preloaded runs of each case")
+    parser.add_argument("--memory", action="store_true", help="also with Ashlar's memory functions, and checked copies")
     parser.add_argument("--install", action="store_true", help="install missing Debian packages (as root or by sudo)")
     parser.add_argument("--tap", action="store_true", help="TAP only, without the table at the end")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
@@ -431,7 +448,8 @@ def run_all(cases, packages, library, arguments):
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="ashlar-programs-") as base:
         os.chmod(base, 0o755)
-        runner = Runner(pathlib.Path(base), library, arguments.repeat)
+        memory = BUILD / "libashlar-mem.so" if arguments.memory else None
+        runner = Runner(pathlib.Path(base), library, memory, arguments.repeat)
         print(f"TAP version 13\n1..{len(cases)}", flush=True)
         for number, case in enumerate(cases, 1):
             if case in reasons:

@@ -5,7 +5,9 @@
  * read in place. */
 #include "api/api.h"
 
-enum option_kind { CHOICE, SIZE, TIME, FOLDER };
+#include "base/words.h"
+
+enum option_kind { CHOICE, SIZE, STACK, TIME, FOLDER };
 enum option_changes { START, LIVE };
 
 static const struct option {
@@ -21,7 +23,7 @@ static const struct option {
 #undef OPTION
 };
 
-enum { FOLDER_ROOM = 256, WORD_ROOM = 64, NOT_FOUND = -1 };
+enum { FOLDER_ROOM = 256, NOT_FOUND = -1 };
 
 /* Numbers from here on stand for choices of a SIZE or FOLDER option: CHOICE_BASE - position. */
 #define CHOICE_BASE UINT64_MAX
@@ -36,45 +38,11 @@ static _Atomic uint64_t values[OPTION_COUNT];
 static struct settings effective; /* written at start; `numbers` live on in `values` */
 static bool is_read;
 
-/* A piece of the configuration text. */
-struct word {
-    const char *start;
-    size_t length;
-};
-
 uint64_t option_value(enum option_id id) { return load_relaxed(&values[id]); }
 
 const char *option_folder(enum option_id id) { return option_value(id) == CHOICE_BASE ? NULL : effective.folder; }
 
 /* ---- Words --------------------------------------------------------------------------------------------------------------------------- */
-
-static size_t length_of(const char *string)
-{
-    size_t length = 0;
-
-    while (string[length] != '\0')
-        length++;
-    return length;
-}
-
-static struct word word_of(const char *string) { return (struct word){string, length_of(string)}; }
-
-static bool is_same(struct word a, struct word b)
-{
-    return a.length == b.length && __builtin_memcmp(a.start, b.start, a.length) == 0;
-}
-
-/* The part of *rest before the first `end`; *rest goes on behind it. */
-static struct word next_part(struct word *rest, char end)
-{
-    struct word part = {rest->start, 0};
-
-    while (part.length < rest->length && part.start[part.length] != end)
-        part.length++;
-    const size_t used = part.length + (part.length < rest->length);
-    *rest = (struct word){rest->start + used, rest->length - used};
-    return part;
-}
 
 /* Position of `word` in the blank-separated list `choices`, or NOT_FOUND. */
 static int choice_position(const char *choices, struct word word)
@@ -82,7 +50,7 @@ static int choice_position(const char *choices, struct word word)
     struct word rest = word_of(choices);
 
     for (int position = 0; rest.length > 0; position++)
-        if (is_same(next_part(&rest, ' '), word))
+        if (same_words(next_part(&rest, ' '), word))
             return position;
     return NOT_FOUND;
 }
@@ -121,16 +89,6 @@ static size_t edit_distance(struct word a, struct word b)
 
 /* ---- Errors ---------------------------------------------------------------------------------------------------------------------------- */
 
-static void put_word(struct text *text, struct word word)
-{
-    text_put_char(text, '"');
-    for (size_t i = 0; i < word.length && i < WORD_ROOM; i++) {
-        const char c = word.start[i];
-        text_put_char(text, c >= ' ' && c <= '~' ? c : '?');
-    }
-    text_put_char(text, '"');
-}
-
 /* The nearer of `best` and `candidate` to `word`, if it is near at all. */
 static struct word nearer(struct word word, struct word best, struct word candidate)
 {
@@ -148,10 +106,10 @@ static bool reject(const char *what, struct word word, struct word hint)
 
     text_put(&text, "ASHLAR_CONF: ");
     text_put(&text, what);
-    put_word(&text, word);
+    text_put_word(&text, word);
     if (hint.length != 0) {
         text_put(&text, " (did you mean ");
-        put_word(&text, hint);
+        text_put_word(&text, hint);
         text_put(&text, "?)");
     }
     text_put(&text, "; all settings ignored");
@@ -178,41 +136,16 @@ static bool reject_value(const struct option *option, struct word value)
     while (rest.length > 0)
         hint = nearer(value, hint, next_part(&rest, ' '));
     text_put(&text, "bad value for ");
-    put_word(&text, word_of(option->name));
+    text_put_word(&text, word_of(option->name));
     text_put(&text, ": ");
     return reject(what, value, hint);
 }
 
 /* ---- Values ---------------------------------------------------------------------------------------------------------------------------- */
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static const struct unit size_units[] = {
-    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}};
 static const struct unit time_units[] = {{"m", 60000}, {"s", 1000}, {"ms", 1}};
 
-enum { SIZE_UNITS = sizeof size_units / sizeof size_units[0], TIME_UNITS = sizeof time_units / sizeof time_units[0] };
-
-/* Parse digits and a unit. No sign, no blank, no overflow. */
-static bool parse_number(struct word word, const struct unit *units, int unit_count, uint64_t *number)
-{
-    uint64_t digits = 0;
-    size_t length = 0;
-
-    for (; length < word.length && word.start[length] >= '0' && word.start[length] <= '9'; length++)
-        if (__builtin_mul_overflow(digits, 10, &digits) ||
-            __builtin_add_overflow(digits, (uint64_t)(word.start[length] - '0'), &digits))
-            return false;
-    const struct word suffix = {word.start + length, word.length - length};
-
-    for (int i = 0; i < unit_count && length > 0; i++)
-        if (is_same(suffix, word_of(units[i].name)))
-            return !__builtin_mul_overflow(digits, units[i].factor, number) && *number <= REQUEST_BYTES_MAX;
-    return false;
-}
+enum { TIME_UNITS = sizeof time_units / sizeof time_units[0] };
 
 static bool parse_folder(struct word value, char *folder)
 {
@@ -236,6 +169,8 @@ static bool parse_value(const struct option *option, struct word value, uint64_t
         return false;
     case SIZE:
         return parse_number(value, size_units, SIZE_UNITS, number);
+    case STACK:
+        return parse_side_stack(value, number);
     case TIME:
         return parse_number(value, time_units, TIME_UNITS, number);
     case FOLDER:
@@ -250,7 +185,7 @@ static bool parse_value(const struct option *option, struct word value, uint64_t
 static int option_named(struct word key)
 {
     for (int id = 0; id < OPTION_COUNT; id++)
-        if (is_same(key, word_of(options[id].name)))
+        if (same_words(key, word_of(options[id].name)))
             return id;
     return NOT_FOUND;
 }
@@ -352,10 +287,10 @@ static void put_value(struct text *text, enum option_id id)
         put_choice(text, option, CHOICE_BASE - value);
     else if (option->kind == FOLDER)
         text_put(text, effective.folder);
-    else if (option->kind == SIZE)
-        put_number(text, value, size_units, SIZE_UNITS);
-    else
+    else if (option->kind == TIME)
         put_number(text, value, time_units, TIME_UNITS);
+    else
+        put_number(text, value, size_units, SIZE_UNITS);
 }
 
 static void confirm(void)

@@ -5,8 +5,9 @@
  *   size known at run time, speed matters     B  checked alloca    the stack, else heap       the function; the block
  *   must survive the return; parsers          C  side stack        a stack of its own         pop
  *
- * Take A where it does, then C, then B. None of them overflows a stack silently or stops the program for lack of memory:
- * what cannot be had is NULL with errno = ENOMEM. The rest of the header tells where a stack ends, and how deep it went.
+ * Take A where it does, then C, then B. None of them overflows a stack silently or stops the program for lack of
+ * memory: what cannot be had is NULL with errno = ENOMEM. The rest of the header tells where a stack ends, and how deep
+ * it went.
  *
  * It belongs to libashlar-stack.so.1 and libashlar-stack.a, which work with every malloc. It needs the attribute
  * `cleanup` of gcc and clang, in C17 or C++17 with or without GNU extensions.
@@ -66,23 +67,23 @@ typedef struct ashlar_scratch {
 #define ASHLAR_STACK_ALIGNED _Alignas(max_align_t)
 #endif
 
-/* Declare the scratch buffer `name` with room for `bytes` in the frame: a constant, 1 to ASHLAR_SCRATCH_MAX. It lives to
- * the end of the block, so it may stand in a loop. */
+/* Declare the scratch buffer `name` with room for `bytes` in the frame: a constant, 1 to ASHLAR_SCRATCH_MAX. It lives
+ * to the end of the block, so it may stand in a loop. */
 #define ASHLAR_SCRATCH(name, bytes)                                                                                    \
     ASHLAR_STACK_ASSERT((bytes) > 0 && (bytes) <= ASHLAR_SCRATCH_MAX, "scratch size");                                 \
     ASHLAR_STACK_ALIGNED unsigned char name##_store_[bytes];                                                           \
     ASHLAR_STACK_AT_END(ashlar_scratch_drop)                                                                           \
     ashlar_scratch name = {name##_store_, sizeof name##_store_, name##_store_, sizeof name##_store_}
 
-/* At least `n` bytes, old contents lost. Up to the present capacity (also for 0) the present buffer; beyond it a new one
- * from malloc. returns: `s->buf`, valid until the next call with this `s` that asks for more than `s->cap`; on failure
- * NULL with ENOMEM, and the room in the frame is the present buffer again. */
+/* At least `n` bytes, old contents lost. Up to the present capacity (also for 0) the present buffer; beyond it a new
+ * one from malloc. returns: `s->buf`, valid until the next call with this `s` that asks for more than `s->cap`; on
+ * failure NULL with ENOMEM, and the room in the frame is the present buffer again. */
 ASHLAR_API void *ashlar_scratch_get(ashlar_scratch *s, size_t n) ASHLAR_STACK_GIVES;
 
 /* The same for `count` elements of `size` bytes. errors: ENOMEM also when the product overflows. */
 ASHLAR_API void *ashlar_scratch_array(ashlar_scratch *s, size_t count, size_t size) ASHLAR_STACK_GIVES;
 
-/* At least `n` bytes, contents kept: all of the old capacity. Grows to `n` exactly; who appends asks for twice `s->cap`.
+/* At least `n` bytes, contents kept: all of the old capacity. Grows to `n` exactly: ask for twice `s->cap` to append.
  * returns: `s->buf`; on failure NULL with ENOMEM, and nothing has changed. */
 ASHLAR_API void *ashlar_scratch_grow(ashlar_scratch *s, size_t n) ASHLAR_STACK_GIVES;
 
@@ -100,11 +101,11 @@ ASHLAR_API void ashlar_scratch_drop(ashlar_scratch *s) __attribute__((nonnull));
  * at most 64 KiB and a quarter of what is left; otherwise, and on a stack whose bounds are not known (a coroutine's),
  * from malloc. So a large size, a loop, a recursion and a small thread stack all end on the heap.
  *
- * The request is an initialiser or the right side of `=`, never an argument of a call: alloca there moves the stack below
- * arguments that are already placed (alloca(3)). -Walloca reports the macro even though this is a system header: build
- * such files with -Wno-alloca. clang's -ftrivial-auto-var-init writes every byte of an alloca: its price grows with the
- * size. No variable-length array in the same function: where one ends, everything that came after it ends, too (gcc's
- * manual, "Variable Length"). */
+ * The request is an initialiser or the right side of `=`, never an argument of a call: alloca there moves the stack
+ * below arguments that are already placed (alloca(3)). -Walloca reports the macro even though this is a system header:
+ * build such files with -Wno-alloca. clang's -ftrivial-auto-var-init writes every byte of an alloca: its price grows
+ * with the size. No variable-length array in the same function: where one ends, everything that came after it ends, too
+ * (gcc's manual, "Variable Length"). */
 
 /* All that a guard knows; nothing in it is for the caller. */
 typedef struct ashlar_guard {
@@ -116,8 +117,8 @@ typedef struct ashlar_guard {
  * its pointers are no longer valid then, wherever they lie. */
 #define ASHLAR_GUARD(g) ASHLAR_STACK_AT_END(ashlar_guard_drop) ashlar_guard g = {NULL, NULL, 0, 0, 0}
 
-/* `count` elements of type `T`, aligned for it, at least to 16; at least one byte. `count` is evaluated once; `g` is the
- * plain name of a guard of this function.
+/* `count` elements of type `T`, aligned for it, at least to 16; at least one byte. `count` is evaluated once; `g` is
+ * the plain name of a guard of this function.
  * returns: NULL with ENOMEM when the product exceeds PTRDIFF_MAX or malloc refuses, with EINVAL when T's alignment is
  * above 4096. */
 #define ASHLAR_ALLOCA(T, count, g)                                                                                     \
@@ -144,10 +145,10 @@ ASHLAR_API void *ashlar_guard_heap_(ashlar_guard *g) ASHLAR_STACK_GIVES;
  *
  *     | guard | header, blocks, header, blocks, ...  top --> committed --> | reserved, no access ... | guard |
  *
- * The first use in a thread reserves address space (`side_stack` of ASHLAR_CONF: 1M to 4G, 64M unless set; half as much,
- * and half again, where that is refused); memory is committed as the top rises, and the end of the thread unmaps all. A
- * child of fork goes on with its copy. Where memory is refused in advance (overcommit 2, RLIMIT_DATA, RLIMIT_AS) the answer
- * is NULL; a kill for lack of memory in a control group is nothing that anybody can catch.
+ * The first use in a thread reserves address space (`side_stack` of ASHLAR_CONF: 1M to 4G, 64M unless set; half as
+ * much, and half again, where that is refused); memory is committed as the top rises, and the end of the thread unmaps
+ * all. A child of fork goes on with its copy. Where memory is refused in advance (overcommit 2, RLIMIT_DATA, RLIMIT_AS)
+ * the answer is NULL; a kill for lack of memory in a control group is nothing that anybody can catch.
  *
  * Not for signal handlers, not for other threads, not for free(); a coroutine pops what it pushed before it switches.
  * Under the address sanitizer everything above the top is poisoned. */
@@ -204,18 +205,18 @@ struct ashlar_stack_info {
     void *lo, *hi; /* it lies from `lo` up to, and without, `hi`; it grows towards `lo` */
     size_t guard;  /* bytes below `lo` that are kept free or without access; 0: none that is known of */
     int kind;      /* ASHLAR_STACK_... */
-    int estimate;  /* 1: no limit tells where it ends (unlimited, or raised since the start); `lo` is on the safe side */
+    int estimate;  /* 1: no limit says where it ends (none, or raised since the start); `lo` is on the safe side */
 };
 
-/* Fill in `out`. The first call in a thread may allocate (pthread_getattr_np(3) does): never make it inside of malloc or
- * in a signal handler. Later ones are async-signal-safe.
- *   main     from the end of its mapping down to the soft RLIMIT_STACK, but not into the gap of 256 pages that the kernel
- *            keeps above the mapping below it (Linux Documentation/admin-guide, stack_guard_gap)
+/* Fill in `out`. The first call in a thread may allocate (pthread_getattr_np(3) does): never make it inside of malloc
+ * or in a signal handler. Later ones are async-signal-safe.
+ *   main     from the end of its mapping down to the soft RLIMIT_STACK, but not into the gap of 256 pages that the
+ *            kernel keeps above the mapping below it (Linux, kernel-parameters.txt, stack_guard_gap)
  *   thread   what pthread_getattr_np(3) says, once
  *   signal   the alternate stack of sigaltstack(2), unless it was set with SS_AUTODISARM
- * returns: 0, or ENOTSUP when this is no stack that is known (a coroutine's, say), or /proc or memory is missing;
- * `out` stays as it was then. A stack that lies inside of a thread's own, such as a coroutine's in an array of main(),
- * is taken for the thread's. errno untouched. */
+ * A stack that lies inside of a thread's own, such as a coroutine's in an array of main(), is taken for the thread's.
+ * returns: 0, or ENOTSUP when this is no stack that is known (a coroutine's, say), or /proc or memory is missing; `out`
+ * stays as it was then. errno untouched. */
 ASHLAR_API int ashlar_stack_bounds(struct ashlar_stack_info *out) __attribute__((nonnull));
 
 /* Bytes between the caller's frame and `lo`; 0: none, or the stack is not known. As ashlar_stack_bounds(). */
@@ -230,8 +231,8 @@ ASHLAR_API void ashlar_stack_refresh(void);
 ASHLAR_API int ashlar_stack_paint(size_t max_bytes);
 
 /* Bytes of this stack, counted from `hi`, that have ever been in use. Where it is painted deeper than it went: since
- * then, *exact = 1, to 8 bytes. Otherwise down to the last page that is in memory or in swap (Linux
- * Documentation/admin-guide/mm/pagemap), *exact = 0: pages of earlier threads count, since libc uses their stacks again.
+ * then, *exact = 1, to 8 bytes. Otherwise down to the last page that is in memory or in swap (Linux, pagemap.rst),
+ * *exact = 0: pages of earlier threads count, since libc uses their stacks again.
  * returns: 0, or ENOTSUP when the stack is not known or the kernel does not tell. errno untouched. */
 ASHLAR_API int ashlar_stack_high_water(size_t *bytes, int *exact) __attribute__((nonnull));
 

@@ -3,8 +3,8 @@
  *     lo ........ | painted, untouched | painted, used | the caller ... hi
  *                 ^ from               ^ first word that differs
  *
- * Paint is laid from the caller downwards, as the stack itself would grow. It begins below what the painting function
- * and a signal's red zone need, and in the main thread ends above the last 64 KiB, whose pages the kernel may refuse. */
+ * Paint is laid from the caller downwards, as the stack itself would grow. It begins below the painting function's own
+ * frame, and in the main thread ends 64 KiB early, where the kernel may refuse pages. */
 #include "stack/stack.h"
 
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 /* A word that programs do not write: no small number, no address, no text. */
 #define PAINT 0xa5c35a3c96f0e187u
 
-/* What the painting function's own frame may need, and the 128 bytes below it that belong to it (System V ABI, AMD64). */
+/* What the painting function's frame may need, with the 128 bytes below it that are its own, too (AMD64 ABI). */
 enum { OWN_BYTES = 1024 };
 
 #define UNSURE_BYTES ((uintptr_t)64 << 10)
@@ -29,8 +29,8 @@ OUTSIDE_OF_OBJECTS static void lay_paint(uintptr_t from, uintptr_t to)
         *--at = PAINT;
 }
 
-/* Find the lowest word of the painted part that is no longer painted. returns: whether there is paint of this stack below
- * it: else it went deeper. */
+/* Find the lowest word of the painted part that is no longer painted.
+ * returns: whether there is paint of this stack below it; if not, it went deeper. */
 OUTSIDE_OF_OBJECTS static bool find_by_paint(const struct stack_span *span, uintptr_t *lowest)
 {
     const volatile uint64_t *at = (const volatile uint64_t *)painted.from;
@@ -65,7 +65,7 @@ EXPORT NOINLINE int ashlar_stack_paint(size_t max_bytes)
 
 /* ---- Pages ------------------------------------------------------------------------------------------------------------- */
 
-/* source: Linux Documentation/admin-guide/mm/pagemap.rst: one word for each page; bit 63: in memory, bit 62: in swap. */
+/* source: Linux, pagemap.rst: one word for each page; bit 63: in memory, bit 62: in swap. */
 static bool find_lowest_page(long file, const struct stack_span *span, uintptr_t *lowest)
 {
     enum { WORDS = 64 };

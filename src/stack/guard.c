@@ -5,8 +5,8 @@
  *     +------- no, or unknown ----> heap_: | next | padding | elements |   on the guard's list
  *
  * With known bounds no request can jump the guard page, so no page has to be probed. The sum of a guard's requests is
- * bounded, too: a loop, which alloca would let pile up, ends on the heap. A quarter leaves room for what a sanitizer adds
- * to each alloca, and for whoever is called next.
+ * bounded, too: a loop, which alloca would let pile up, ends on the heap. A quarter leaves room for what a sanitizer
+ * adds to each alloca, and for whoever is called next.
  *
  * Invariant: between plan_ and fit_ or heap_, `size` and `align` describe the one request; `size` 0: it failed. */
 #include "stack/stack.h"

@@ -4,10 +4,10 @@
  *                          ^ end                ^ floor                                     hi ^
  *
  * Raw system calls and a small buffer: it is also read by the handler of an overflow, on an alternate stack, and is no
- * cancellation point. The stack is the mapping that holds the random bytes which the kernel puts there for every program
- * (AT_RANDOM, getauxval(3)). Not taken: __libc_stack_end, which lies below arguments and environment; the kernel counts
- * RLIMIT_STACK from the end of the mapping. Where a part of the stack was made a mapping of its own (mlock, mprotect) the
- * floor is too high: then less is known to be left than there is. */
+ * cancellation point. The stack is the mapping that holds the random bytes which the kernel puts there for every
+ * program (AT_RANDOM, getauxval(3)). Not taken: __libc_stack_end, which lies below arguments and environment; the
+ * kernel counts RLIMIT_STACK from the end of the mapping. Where a part of the stack was made a mapping of its own
+ * (mlock, mprotect) the floor is too high: then less is known to be left than there is. */
 #include "stack/stack.h"
 
 #include <fcntl.h>

@@ -82,8 +82,8 @@ static bool ask_libc(struct stack_span *span)
 
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return false;
-    const bool is_told = pthread_attr_getstack(&attributes, &lo, &bytes) == 0 &&
-                         pthread_attr_getguardsize(&attributes, &guard) == 0;
+    const bool is_told =
+        pthread_attr_getstack(&attributes, &lo, &bytes) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0;
     (void)pthread_attr_destroy(&attributes);
     if (is_told)
         *span = (struct stack_span){(uintptr_t)lo, (uintptr_t)lo + bytes, guard, ASHLAR_STACK_THREAD, 0};
@@ -114,8 +114,8 @@ static COLD bool learn(uintptr_t at)
 
     own.span = stack.span;
     own.main = stack.main;
-    /* release: a signal handler in this thread that sees KNOWN sees the span, too; pairs with the acquire in is_known().
-     * UNKNOWN asks again next time: a refusal for lack of memory may pass. */
+    /* release: a signal handler in this thread that sees KNOWN sees the span, too; pairs with the acquire in
+     * is_known(). UNKNOWN asks again next time: a refusal for lack of memory may pass. */
     store_release(&own.state, found ? KNOWN : UNKNOWN);
     errno = kept;
     return found;
@@ -206,7 +206,4 @@ EXPORT NOINLINE size_t ashlar_stack_left(void)
     return stack_span_at(at, &span) ? at - span.lo : 0;
 }
 
-EXPORT NOINLINE void ashlar_stack_refresh(void)
-{
-    (void)learn((uintptr_t)__builtin_frame_address(0));
-}
+EXPORT NOINLINE void ashlar_stack_refresh(void) { (void)learn((uintptr_t)__builtin_frame_address(0)); }

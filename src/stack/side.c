@@ -7,9 +7,8 @@
  * serial; a mark is live if the chain from the last one leads to it. Walking there costs no more than pushing what is
  * popped did.
  *
- * Invariant: no mark, or base <= last < top <= committed <= end; top is a multiple of 16; the pages from `touched` to `committed` are
- * not resident (but for what the kernel added on its own); under the address sanitizer all from `top` to `committed` is
- * poisoned.
+ * Invariant: no mark, or base <= last < top; top <= committed <= end; top is a multiple of 16; pages from `touched` on
+ * are not resident; under the address sanitizer all from `top` to `committed` is poisoned.
  * Not taken: the state in the reserved range itself, where a block that is overrun would destroy it. */
 #include "stack/stack.h"
 

@@ -1,7 +1,7 @@
 /* thread.c: what comes once: the start of the library, its one setting, and the end of each thread that uses it.
  *
- * libashlar, where it is there, judges ASHLAR_CONF strictly and as a whole, and knows what came of it: it is asked. Alone
- * we read our own key and leave the others to whoever may be there to judge them. */
+ * libashlar, where it is there, judges ASHLAR_CONF strictly and as a whole, and knows what came of it: it is asked.
+ * Alone we read our own key and leave the others to whoever may be there to judge them. */
 #include "stack/stack.h"
 
 #include "base/words.h"

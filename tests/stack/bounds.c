@@ -61,10 +61,7 @@ TEST(the_main_stack_has_its_limit)
 TEST(what_is_said_to_be_left_of_the_main_stack_is_there)
 {
     const struct ashlar_stack_info info = place_bounds();
-    EXITS(0)
-    {
-        touch_down_to(lo_of(info) + 64 * KIB);
-    }
+    EXITS(0) { touch_down_to(lo_of(info) + 64 * KIB); }
 }
 
 TEST(a_lowered_limit_counts_at_once)
@@ -75,10 +72,7 @@ TEST(a_lowered_limit_counts_at_once)
     CHECK_EQ(info.estimate, 0);
     CHECK_EQ((uintptr_t)info.hi - lo_of(info), MIB);
     CHECK(lo_of(info) > lo_of(before));
-    EXITS(0)
-    {
-        touch_down_to(lo_of(info) + 64 * KIB);
-    }
+    EXITS(0) { touch_down_to(lo_of(info) + 64 * KIB); }
 }
 
 TEST(a_limit_that_is_no_multiple_of_a_page_ends_at_a_page)
@@ -146,10 +140,7 @@ TEST(without_a_limit_eight_mib_are_supposed)
     CHECK((uintptr_t)info.hi - lo_of(info) <= 8 * MIB);
     CHECK((uintptr_t)info.hi - lo_of(info) >= 4 * MIB);
     CHECK(alloca_takes(60 * KIB));
-    EXITS(0)
-    {
-        touch_down_to(lo_of(info) + 64 * KIB);
-    }
+    EXITS(0) { touch_down_to(lo_of(info) + 64 * KIB); }
 }
 
 TEST(a_mapping_below_cuts_the_stack_short)
@@ -160,16 +151,13 @@ TEST(a_mapping_below_cuts_the_stack_short)
     if ((uintptr_t)before.hi - lo_of(before) < 6 * MIB)
         SKIP("the stack is too small to be cut");
     const uintptr_t block = lo_of(before) + 2 * MIB;
-    void *const at = mmap((void *)block, place_page_bytes(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-                          -1, 0);
+    void *const at =
+        mmap((void *)block, place_page_bytes(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     CHECK_EQ(at, block);
     ashlar_stack_refresh();
     const struct ashlar_stack_info info = check_bounds(ASHLAR_STACK_MAIN);
     CHECK_EQ(info.lo, block + 257 * place_page_bytes());
-    EXITS(0)
-    {
-        touch_down_to(lo_of(info));
-    }
+    EXITS(0) { touch_down_to(lo_of(info)); }
 }
 
 /* ---- Threads ---- */
@@ -199,10 +187,7 @@ TEST(a_threads_stack_is_what_libc_says)
 static void truth_of_a_thread(void)
 {
     const struct ashlar_stack_info info = place_bounds();
-    EXITS(0)
-    {
-        touch_down_to(lo_of(info));
-    }
+    EXITS(0) { touch_down_to(lo_of(info)); }
     if (test_child_begin()) {
         touch_down_to(lo_of(info) - 1);
         test_child_end();

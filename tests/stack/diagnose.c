@@ -129,8 +129,8 @@ TEST(without_a_limit_the_gap_above_the_next_mapping_is_the_end)
         SKIP("the limit of the stack cannot be set so");
     if (test_child_begin()) {
         const uintptr_t block = (uintptr_t)info.hi - 20 * MIB;
-        CHECK_EQ(mmap((void *)block, place_page_bytes(), PROT_READ,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+        CHECK_EQ(mmap((void *)block, place_page_bytes(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                      -1, 0),
                  block);
         ask_for_diagnosis();
         run_over();

@@ -124,10 +124,7 @@ static inline void run_on_coroutine(place_body *body)
 
 static inline void run_in_child(place_body *body)
 {
-    EXITS(0)
-    {
-        body();
-    }
+    EXITS(0) { body(); }
 }
 
 #endif

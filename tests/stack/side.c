@@ -165,8 +165,7 @@ static void model_pop(void)
         check_block(i);
     model.count = model.blocks_at[model.depth];
     ashlar_side_pop(model.marks[model.depth]);
-    CHECK_EQ(stat_now().used,
-             model.marks[model.depth].pos - model.marks[0].pos);
+    CHECK_EQ(stat_now().used, model.marks[model.depth].pos - model.marks[0].pos);
 }
 
 TEST(a_million_random_steps_agree_with_a_model)

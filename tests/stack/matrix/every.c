@@ -20,7 +20,8 @@ static int is_on_stack(const void *at)
 {
     struct ashlar_stack_info info;
 
-    return ashlar_stack_bounds(&info) == 0 && (const char *)at >= (const char *)info.lo && (const char *)at < (const char *)info.hi;
+    return ashlar_stack_bounds(&info) == 0 && (const char *)at >= (const char *)info.lo &&
+           (const char *)at < (const char *)info.hi;
 }
 
 static int scratch(size_t n)

@@ -100,18 +100,21 @@ static bool find_by_pages(const struct stack_span *span, uintptr_t *lowest)
 
 /* ---- For the program --------------------------------------------------------------------------------------------------- */
 
+/* A large frame may be written at its lower end alone, and so pass over all paint: then there is a page below it. */
 EXPORT NOINLINE int ashlar_stack_high_water(size_t *bytes, int *exact)
 {
     struct stack_span span;
-    uintptr_t lowest;
+    uintptr_t by_paint, by_pages;
 
     if (!stack_span_at((uintptr_t)__builtin_frame_address(0), &span))
         return ENOTSUP;
-    const bool is_exact = find_by_paint(&span, &lowest);
+    const bool has_pages = find_by_pages(&span, &by_pages);
+    const bool is_exact =
+        find_by_paint(&span, &by_paint) && !(has_pages && by_pages < round_down(painted.from, page_bytes()));
 
-    if (!is_exact && !find_by_pages(&span, &lowest))
+    if (!is_exact && !has_pages)
         return ENOTSUP;
-    *bytes = span.hi - lowest;
+    *bytes = span.hi - (is_exact ? by_paint : by_pages);
     *exact = is_exact;
     return 0;
 }

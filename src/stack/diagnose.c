@@ -25,10 +25,12 @@ static struct sigaction handler_before; /* set before ours is installed */
 static pthread_once_t install_once = PTHREAD_ONCE_INIT;
 static int install_error;
 
-/* This thread's alternate stack, if it is ours; its lowest page is a guard. */
+/* This thread's alternate stack, if it is ours:  | guard page | stack | REACH_BYTES without access |
+ * It tends to lie right below the stack it serves, where a large frame that jumps the one guard page must not hit it.
+ */
 static _Thread_local struct {
-    void *start;
-    size_t bytes;
+    char *start;
+    size_t bytes; /* of the stack */
 } alternate;
 
 /* ---- What to say ------------------------------------------------------------------------------------------------------- */
@@ -91,7 +93,7 @@ static void call_handler_before(int signal, siginfo_t *info, void *context)
 
     if ((handler_before.sa_flags & SA_NODEFER) == 0)
         (void)sigaddset(&blocked, SIGSEGV);
-    if ((handler_before.sa_flags & SA_RESETHAND) != 0)
+    if ((handler_before.sa_flags & (int)SA_RESETHAND) != 0)
         restore_default();
     (void)pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, &before);
     (void)pthread_sigmask(SIG_BLOCK, &blocked, NULL);
@@ -132,28 +134,30 @@ static void install(void)
 /* ---- The alternate stack ----------------------------------------------------------------------------------------------- */
 
 /* What the kernel puts on it depends on the processor: MINSIGSTKSZ is too small on new ones. source: sigaltstack(2). */
-static size_t alternate_bytes(void)
+static size_t alternate_bytes(void) { return round_up(getauxval(AT_MINSIGSTKSZ) + HANDLER_BYTES, page_bytes()); }
+
+static char *alternate_base(void) { return alternate.start + page_bytes(); }
+
+static size_t mapped_bytes(size_t stack_bytes)
 {
-    return round_up(getauxval(AT_MINSIGSTKSZ) + HANDLER_BYTES, page_bytes()) + page_bytes();
+    return page_bytes() + stack_bytes + round_up(REACH_BYTES, page_bytes());
 }
 
 static bool map_alternate(void)
 {
     const size_t bytes = alternate_bytes();
-    void *const start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    char *const start = mmap(NULL, mapped_bytes(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
     if (start == MAP_FAILED)
         return false;
-    if (mprotect(start, page_bytes(), PROT_NONE) != 0 || !stack_watch_end()) {
-        (void)munmap(start, bytes);
+    if (mprotect(start + page_bytes(), bytes, PROT_READ | PROT_WRITE) != 0 || !stack_watch_end()) {
+        (void)munmap(start, mapped_bytes(bytes));
         return false;
     }
     alternate.start = start;
     alternate.bytes = bytes;
     return true;
 }
-
-static void *alternate_base(void) { return (char *)alternate.start + page_bytes(); }
 
 /* See to it that the thread has an alternate stack, its own or ours. */
 static bool set_alternate(void)
@@ -164,7 +168,7 @@ static bool set_alternate(void)
         return true;
     if (alternate.start == NULL && !map_alternate())
         return false;
-    stack = (stack_t){.ss_sp = alternate_base(), .ss_size = alternate.bytes - page_bytes()};
+    stack = (stack_t){.ss_sp = alternate_base(), .ss_size = alternate.bytes};
     return sigaltstack(&stack, NULL) == 0;
 }
 
@@ -179,7 +183,7 @@ void stack_diagnose_end(void)
         return;
     if (sigaltstack(NULL, &stack) == 0 && stack.ss_sp == alternate_base())
         (void)sigaltstack(&none, NULL);
-    (void)munmap(alternate.start, alternate.bytes);
+    (void)munmap(alternate.start, mapped_bytes(alternate.bytes));
     alternate.start = NULL;
     errno = kept;
 }

@@ -72,7 +72,7 @@ static bool read_maps(long file, struct reader *reader)
     return false;
 }
 
-bool stack_find_main(struct main_stack *main)
+bool stack_find_main(struct main_stack *stack)
 {
     const int kept = errno;
     struct reader reader = {0};
@@ -83,6 +83,6 @@ bool stack_find_main(struct main_stack *main)
         (void)syscall(SYS_close, file);
     errno = kept;
     if (found)
-        *main = (struct main_stack){reader.end, reader.end_before + stack_gap_bytes()};
+        *stack = (struct main_stack){reader.end, reader.end_before + stack_gap_bytes()};
     return found;
 }

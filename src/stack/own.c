@@ -43,11 +43,11 @@ static size_t soft_limit(void)
 void stack_remember_limit(void) { limit_at_start = soft_limit(); }
 
 /* The lower end for a soft limit of `limit` bytes; RLIM_INFINITY: none. */
-static uintptr_t main_lo(const struct main_stack *main, size_t limit)
+static uintptr_t main_lo(const struct main_stack *stack, size_t limit)
 {
-    const uintptr_t by_limit = limit < main->hi ? round_up(main->hi - limit, page_bytes()) : 0;
+    const uintptr_t by_limit = limit < stack->hi ? round_up(stack->hi - limit, page_bytes()) : 0;
 
-    return by_limit > main->floor ? by_limit : main->floor;
+    return by_limit > stack->floor ? by_limit : stack->floor;
 }
 
 /* The kernel lays out other mappings below a stack by the limit at the start of the program. One that was raised since,
@@ -164,16 +164,16 @@ bool stack_span_at(uintptr_t at, struct stack_span *span)
 
 bool stack_own_span(struct stack_span *span)
 {
-    struct main_stack main;
+    struct main_stack now;
 
     if (load_acquire(&own.state) != KNOWN)
         return false;
     *span = own.span;
     if (span->kind != ASHLAR_STACK_MAIN)
         return true;
-    if (!stack_find_main(&main))
+    if (!stack_find_main(&now))
         return false;
-    span->lo = main_lo(&main, soft_limit());
+    span->lo = main_lo(&now, soft_limit());
     return true;
 }
 

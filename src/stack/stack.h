@@ -68,8 +68,8 @@ static inline size_t stack_gap_bytes(void) { return 256 * page_bytes(); }
 /* Whether `address` lies in the stack that the kernel gave the program at its start. */
 bool stack_is_main(uintptr_t lo, uintptr_t hi);
 
-/* Fill in `main`. returns: whether /proc/self/maps could be read and has it. signal: safe; errno kept. */
-bool stack_find_main(struct main_stack *main);
+/* Fill in `stack`. returns: whether /proc/self/maps could be read and has it. signal: safe; errno kept. */
+bool stack_find_main(struct main_stack *stack);
 
 /* ---- own.c --------------------------------------------------------------------------------------------------------- */
 

@@ -80,9 +80,9 @@ static void stays_until_more_is_used(void)
     use(20000);
     measure();
     CHECK_EQ(depth.bytes, first);
-    use(50008);
+    use(50064);
     measure();
-    CHECK(depth.bytes >= first + 8 && depth.bytes <= first + 64);
+    CHECK(depth.bytes >= first + 48 && depth.bytes <= first + 96);
 }
 
 TEST(the_high_water_stays_until_more_is_used)

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static atomic_long refusing_live;  /* blocks handed out and not given back */
-static atomic_long refusing_calls; /* of malloc, calloc and realloc */
-static atomic_bool refusing;
+static __attribute__((unused)) atomic_long refusing_live;  /* blocks handed out and not given back */
+static __attribute__((unused)) atomic_long refusing_calls; /* of malloc, calloc and realloc */
+static __attribute__((unused)) atomic_bool refusing;
 
 #if !TEST_UNDER_ASAN && !TEST_UNDER_TSAN
 

@@ -11,24 +11,23 @@ optimisations=(-O0 -O1 -O2 -O3 -Os "-O2 -flto")
 hardenings=("" -fstack-clash-protection -fstack-protector-strong "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
     "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3" -ftrivial-auto-var-init=pattern "-fsanitize=address,undefined -fno-sanitize-recover=all")
 
-# The library beside the program: its sources where the linker optimises both as one, else what the build made.
-library_for() {
-    case $1 in
-    *-flto*) echo -I"$root/src" -D_GNU_SOURCE -std=gnu17 "$root"/src/stack/*.c ;;
-    *) echo "$ASHLAR_BUILD/libashlar-stack.a" ;;
-    esac
+# The library by C compiler $1, where the linker is to optimise it with the program; $library names it.
+compile_library() {
+    rm -rf "$folder/library" && mkdir "$folder/library" &&
+        (cd "$folder/library" && "$@" -std=gnu17 -D_GNU_SOURCE -I"$root/src" -I"$root/include" -c "$root"/src/stack/*.c) &&
+        library=$(echo "$folder"/library/*.o)
 }
 
 # Compile every.c by compiler $1 with the words $2..., link it with the library, run it.
 runs() {
-    local compiler=$1 program=$folder/every status=0
-    shift
-    local words=$*
-    case $compiler in
-    *++) "$compiler" -std=c++17 "${strict[@]}" $words -x c++ -c "$here/matrix/every.c" -o "$folder/every.o" ;;
-    *) "$compiler" -std=c17 "${strict[@]}" $words -c "$here/matrix/every.c" -o "$folder/every.o" ;;
-    esac && "$compiler" $words $(library_for "$words") "$folder/every.o" -o "$program" || return
-    ASAN_OPTIONS=detect_stack_use_after_return=1 "$program" || status=$?
+    local compiler=$1 words=${*:2} language=(-std=c17) library=$ASHLAR_BUILD/libashlar-stack.a status=0
+    [[ $compiler != *++ ]] || language=(-std=c++17 -x c++)
+    "$compiler" "${language[@]}" "${strict[@]}" $words -c "$here/matrix/every.c" -o "$folder/every.o" || return
+    if [[ $words == *-flto* ]]; then
+        compile_library $family $words || return
+    fi
+    "$compiler" $words "$folder/every.o" $library -o "$folder/every" || return
+    ASAN_OPTIONS=detect_stack_use_after_return=1 "$folder/every" || status=$?
     [ $status -eq 0 ] || { echo "exit status $status: 100 and the line of every.c"; return 1; }
 }
 
@@ -94,21 +93,21 @@ refusals() {
     check "$compiler $language: none of a size that is not constant" refuses "$compiler" "$language" "ASHLAR_SCRATCH(s, n);" "$not_constant"
 }
 
-for compiler in gcc clang; do
-    if ! command -v $compiler >/dev/null; then
-        skip "$compiler" "it is not installed"
+for family in gcc clang; do
+    if ! command -v $family >/dev/null; then
+        skip "$family" "it is not installed"
         continue
     fi
     if [ "${1-}" = all ]; then
-        everything $compiler
-        everything ${compiler/gcc/g}++
+        everything $family
+        everything ${family/gcc/g}++
     else
-        sample $compiler
-        cell ${compiler/gcc/g}++ -O0 ""
-        cell ${compiler/gcc/g}++ -O2 ""
-        cell ${compiler/gcc/g}++ -O2 "${hardenings[-1]}"
+        sample $family
+        cell ${family/gcc/g}++ -O0 ""
+        cell ${family/gcc/g}++ -O2 ""
+        cell ${family/gcc/g}++ -O2 "${hardenings[-1]}"
     fi
-    refusals $compiler c17 "not \(constant\|an integral constant\)"
-    refusals $compiler c++17 "constant"
+    refusals $family c17 "not \(constant\|an integral constant\)"
+    refusals $family c++17 "constant"
 done
 plan "$tap_number"

@@ -13,10 +13,6 @@
 #include <fcntl.h>
 #include <sys/auxv.h>
 
-static uintptr_t anchor(void) { return (uintptr_t)getauxval(AT_RANDOM); }
-
-bool stack_is_main(uintptr_t lo, uintptr_t hi) { return anchor() >= lo && anchor() < hi; }
-
 /* What was read of the present line: "start-end rest". */
 struct reader {
     enum { IN_START, IN_END, IN_REST } place;
@@ -50,11 +46,18 @@ static bool take(struct reader *reader, char c)
     return false;
 }
 
+static bool is_stack(const struct reader *reader)
+{
+    const uintptr_t at = (uintptr_t)getauxval(AT_RANDOM);
+
+    return at >= reader->start && at < reader->end;
+}
+
 /* Take the characters. returns: whether the stack's mapping was among them, which is in `reader` then. */
 static bool take_all(struct reader *reader, const char *text, long length)
 {
     for (long i = 0; i < length; i++)
-        if (take(reader, text[i]) && stack_is_main(reader->start, reader->end))
+        if (take(reader, text[i]) && is_stack(reader))
             return true;
     return false;
 }

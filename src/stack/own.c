@@ -40,7 +40,7 @@ static size_t soft_limit(void)
     return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
-void stack_remember_limit(void) { limit_at_start = soft_limit(); }
+__attribute__((constructor(101))) static void remember_limit(void) { limit_at_start = soft_limit(); }
 
 /* The lower end for a soft limit of `limit` bytes; RLIM_INFINITY: none. */
 static uintptr_t main_lo(const struct main_stack *stack, size_t limit)
@@ -90,16 +90,20 @@ static bool ask_libc(struct stack_span *span)
     return is_told;
 }
 
-/* For the main thread libc reads /proc/self/maps by stdio; the frame tells before that whether this is it. */
+/* For the main thread libc says something else, by stdio: the stack without arguments and environment. It is asked only
+ * when the frame lies elsewhere, on the stack of a thread that forked or of a coroutine. */
 static bool ask(uintptr_t at, struct own_stack *stack)
 {
-    const bool may_be_main = getpid() == gettid();
+    const bool may_be_main = getpid() == gettid() && ask_main(stack);
+    const struct stack_span of_main = stack->span;
 
-    if (may_be_main && ask_main(stack) && span_has(&stack->span, at))
+    if (may_be_main && span_has(&of_main, at))
         return true;
     if (!ask_libc(&stack->span))
         return false;
-    return !stack_is_main(stack->span.lo, stack->span.hi) || ask_main(stack);
+    if (may_be_main && span_has(&of_main, stack->span.hi - 1))
+        stack->span = of_main;
+    return true;
 }
 
 static COLD bool learn(uintptr_t at)

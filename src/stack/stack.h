@@ -65,9 +65,6 @@ struct main_stack {
  * stack_guard_gap: 256 pages unless the administrator says otherwise. */
 static inline size_t stack_gap_bytes(void) { return 256 * page_bytes(); }
 
-/* Whether `address` lies in the stack that the kernel gave the program at its start. */
-bool stack_is_main(uintptr_t lo, uintptr_t hi);
-
 /* Fill in `stack`. returns: whether /proc/self/maps could be read and has it. signal: safe; errno kept. */
 bool stack_find_main(struct main_stack *stack);
 
@@ -93,9 +90,6 @@ size_t stack_left_below(uintptr_t at);
 /* The thread's own stack, wherever the caller runs, down to where the kernel ends it at this moment.
  * returns: false when the thread never asked for it. signal: safe; errno kept. */
 bool stack_own_span(struct stack_span *span);
-
-/* Remember the limit that the program started with. */
-void stack_remember_limit(void);
 
 /* ---- thread.c ------------------------------------------------------------------------------------------------------ */
 

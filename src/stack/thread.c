@@ -92,7 +92,6 @@ __attribute__((constructor(101))) static void start(void)
 {
     const uint64_t set = setting();
 
-    stack_remember_limit();
     if (set != 0)
         side_bytes = (size_t)set;
 }

@@ -46,6 +46,14 @@ static inline bool is_on_stack(const void *at)
     return (const char *)at >= (char *)info.lo && (const char *)at < (char *)info.hi;
 }
 
+/* Leave the test as skipped where mappings are not the test's alone. Called when the work is done, before it is judged.
+ */
+static inline void needs_own_mappings(void)
+{
+    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
+        SKIP("a sanitizer has mappings of its own for each thread");
+}
+
 /* ---- A thread ---- */
 
 static inline void *place_thread(void *body)

@@ -44,6 +44,13 @@ static void __attribute__((noinline, no_sanitize("address", "thread"))) touch_do
     *(volatile char *)lo = 1;
 }
 
+/* A sanitizer's shadow, or the emulator's guard page, may lie below the main stack and cut it short. */
+static void needs_a_free_place_below(void)
+{
+    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN || test_emulated())
+        SKIP("what lies below the stack is not free there");
+}
+
 /* ---- Main ---- */
 
 TEST(the_main_stack_has_its_limit)
@@ -54,7 +61,8 @@ TEST(the_main_stack_has_its_limit)
     CHECK((char *)getauxval(AT_RANDOM) < (char *)info.hi);
     CHECK(info.guard > 0);
     CHECK_EQ(info.estimate, limit.rlim_cur == RLIM_INFINITY);
-    if (limit.rlim_cur != RLIM_INFINITY && !TEST_UNDER_ASAN && !TEST_UNDER_TSAN) /* their shadow may be in the way */
+    needs_a_free_place_below();
+    if (limit.rlim_cur != RLIM_INFINITY)
         CHECK_EQ((uintptr_t)info.hi - lo_of(info), limit.rlim_cur);
 }
 
@@ -146,8 +154,7 @@ TEST(without_a_limit_eight_mib_are_supposed)
 
 TEST(a_mapping_below_cuts_the_stack_short)
 {
-    if (TEST_UNDER_ASAN || TEST_UNDER_TSAN || test_emulated())
-        SKIP("what lies below the stack is not free there");
+    needs_a_free_place_below();
     const struct ashlar_stack_info before = place_bounds();
     if ((uintptr_t)before.hi - lo_of(before) < 6 * MIB)
         SKIP("the stack is too small to be cut");
@@ -181,7 +188,7 @@ static void as_libc_says(void)
 
 TEST(a_threads_stack_is_what_libc_says)
 {
-    run_on_thread((size_t)PTHREAD_STACK_MIN, as_libc_says);
+    run_on_thread(16 * KIB, as_libc_says);
     run_on_thread(8 * MIB, as_libc_says);
 }
 
@@ -201,7 +208,7 @@ static void truth_of_a_thread(void)
 
 TEST(a_threads_stack_is_there_to_its_last_byte_and_not_beyond)
 {
-    run_on_thread((size_t)PTHREAD_STACK_MIN, truth_of_a_thread);
+    run_on_thread(16 * KIB, truth_of_a_thread);
     run_on_thread(2 * MIB, truth_of_a_thread);
 }
 
@@ -303,6 +310,8 @@ TEST(an_alternate_signal_stack_of_a_thread) { run_on_thread(MIB, alternate_in_a_
 
 TEST(an_alternate_signal_stack_in_an_array_on_the_main_stack)
 {
+    if (test_emulated())
+        SKIP("the emulator takes such a stack for in use");
     (void)ashlar_stack_left();
     signal_start = __builtin_alloca(place_signal_bytes());
     run_on_signal_stack_at(signal_start, place_signal_bytes(), 0, exactly_the_signal_stack);

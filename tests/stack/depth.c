@@ -25,7 +25,11 @@ static void __attribute__((noinline, no_sanitize("address", "thread"))) use(size
     at[n - 1] = 1;
 }
 
-static size_t depth_here(void) { return (uintptr_t)place_bounds().hi - (uintptr_t)__builtin_frame_address(0); }
+/* Of the caller's frame. */
+static inline __attribute__((always_inline)) size_t depth_here(void)
+{
+    return (uintptr_t)place_bounds().hi - (uintptr_t)__builtin_frame_address(0);
+}
 
 static void needs_plain_frames(void)
 {

@@ -57,7 +57,7 @@ TEST(on_a_small_stack_a_quarter_of_what_is_left)
 {
     if (TEST_UNDER_ASAN || TEST_UNDER_TSAN)
         SKIP("a sanitizer needs a larger stack");
-    run_on_thread((size_t)PTHREAD_STACK_MIN, a_quarter_of_what_is_left);
+    run_on_thread(16 * KIB, a_quarter_of_what_is_left);
     run_on_thread(64 * KIB, a_quarter_of_what_is_left);
 }
 
@@ -310,7 +310,7 @@ static void heap_only(void)
 }
 
 TEST(on_the_main_stack) { stack_for_small_heap_for_large(); }
-TEST(on_the_stack_of_a_thread) { run_on_thread((size_t)PTHREAD_STACK_MIN, stack_for_small_heap_for_large); }
+TEST(on_the_stack_of_a_thread) { run_on_thread(16 * KIB, stack_for_small_heap_for_large); }
 TEST(on_an_alternate_signal_stack)
 {
     if (TEST_UNDER_TSAN)

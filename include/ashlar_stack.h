@@ -147,8 +147,9 @@ ASHLAR_API void *ashlar_guard_heap_(ashlar_guard *g) ASHLAR_STACK_GIVES;
  *
  * The first use in a thread reserves address space (`side_stack` of ASHLAR_CONF: 1M to 4G, 64M unless set; half as
  * much, and half again, where that is refused); memory is committed as the top rises, and the end of the thread unmaps
- * all. A child of fork goes on with its copy. Where memory is refused in advance (overcommit 2, RLIMIT_DATA, RLIMIT_AS)
- * the answer is NULL; a kill for lack of memory in a control group is nothing that anybody can catch.
+ * all. A child of fork goes on with its copy; those of other threads stay mapped in it. Where memory is refused in
+ * advance (overcommit 2, RLIMIT_DATA, RLIMIT_AS) the answer is NULL; a kill for lack of memory in a control group is
+ * nothing that anybody can catch.
  *
  * Not for signal handlers, not for other threads, not for free(); a coroutine pops what it pushed before it switches.
  * Under the address sanitizer everything above the top is poisoned. */
@@ -214,7 +215,8 @@ struct ashlar_stack_info {
  *            kernel keeps above the mapping below it (Linux, kernel-parameters.txt, stack_guard_gap)
  *   thread   what pthread_getattr_np(3) says, once
  *   signal   the alternate stack of sigaltstack(2), unless it was set with SS_AUTODISARM
- * A stack that lies inside of a thread's own, such as a coroutine's in an array of main(), is taken for the thread's.
+ * A stack that lies inside of a thread's own, such as a coroutine's in an array of main(), is taken for the thread's:
+ * neither use ASHLAR_ALLOCA nor paint there.
  * returns: 0, or ENOTSUP when this is no stack that is known (a coroutine's, say), or /proc or memory is missing; `out`
  * stays as it was then. errno untouched. */
 ASHLAR_API int ashlar_stack_bounds(struct ashlar_stack_info *out) __attribute__((nonnull));

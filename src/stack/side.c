@@ -12,6 +12,8 @@
  * Not taken: the state in the reserved range itself, where a block that is overrun would destroy it. */
 #include "stack/stack.h"
 
+#include "base/atomics.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -37,9 +39,13 @@ static _Thread_local struct {
     uintptr_t top, committed, touched;
     uintptr_t highest; /* of `top` */
     struct header *last;
-    uint64_t serial; /* of the mark that was pushed last, ever; goes on in a second side stack */
+    uint64_t serial; /* of the mark that was pushed last */
     size_t step;     /* bytes to commit next */
 } side;
+
+/* Where the serials of the next side stack begin: it may be mapped where an ended one was, whose marks are not its. */
+#define SERIALS_EACH ((uint64_t)1 << 40)
+static _Atomic uint64_t next_serial;
 
 /* ---- Sanitizer --------------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +93,7 @@ static COLD bool open_side(void)
     side.base = side.top = side.committed = side.touched = side.highest = (uintptr_t)range + page_bytes();
     side.end = side.base + bytes;
     side.last = NULL;
+    side.serial = add_relaxed(&next_serial, SERIALS_EACH); /* relaxed: only to be different */
     side.step = STEP_LEAST;
     return true;
 }

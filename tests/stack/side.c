@@ -236,6 +236,23 @@ TEST(popping_a_mark_of_another_thread_stops)
     run_on_thread(256 * KIB, pop_of_another);
 }
 
+static void push_only(void) { mark_of_another = push(); }
+
+static void pop_of_an_ended_thread(void)
+{
+    const ashlar_mark own = push();
+    CHECK(own.serial != mark_of_another.serial);
+    if (own.pos != mark_of_another.pos)
+        SKIP("the second thread's side stack lies elsewhere");
+    DIES("ashlar: side stack popped out of order (in ashlar_side_pop)") { ashlar_side_pop(mark_of_another); }
+}
+
+TEST(popping_a_mark_of_an_ended_thread_in_its_place_stops)
+{
+    run_on_thread(256 * KIB, push_only);
+    run_on_thread(256 * KIB, pop_of_an_ended_thread);
+}
+
 TEST(a_scope_that_ends_out_of_order_says_so)
 {
     DIES("ashlar: side stack popped out of order (in ASHLAR_SIDE_SCOPE)")

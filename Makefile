@@ -6,8 +6,8 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench bench-quick bench-checks programs floors paths classes format check-format lint \
-	asan ubsan tsan clang aarch64 install clean setup
+.PHONY: help demo test build debug bench bench-quick bench-checks programs stack-matrix floors paths classes \
+	format check-format lint asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ bench-checks: build ## Measure what the checks cost: against a build without the
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test
 	@tests/programs/run.py --install --memory
+
+stack-matrix: ## Try the stack tools under every compiler, optimisation and hardening: a few minutes
+	@dev/setup.sh build test clang
+	@$(call build,release,libashlar-stack.a)
+	@tests/stack/matrix.sh all
 
 floors: ## Check that no floor of src/ reaches for a higher one, by includes and by symbols
 	@dev/setup.sh build test

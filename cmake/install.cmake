@@ -1,10 +1,10 @@
-# make install: header, libraries, command, manual pages, pkg-config file, CMake package.
+# make install: headers, libraries, command, manual pages, pkg-config files, CMake package.
 
 include(CMakePackageConfigHelpers)
 
 install(FILES ${PROJECT_SOURCE_DIR}/include/ashlar.h ${PROJECT_SOURCE_DIR}/include/ashlar_mem.h
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS ashlar ashlar_static EXPORT ashlar
+  ${PROJECT_SOURCE_DIR}/include/ashlar_stack.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS ashlar ashlar_static ashlar_stack ashlar_stack_static EXPORT ashlar
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS ashlar_mem LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(ASHLAR_COMMAND)
@@ -12,15 +12,17 @@ if(ASHLAR_COMMAND)
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
-foreach(section 1 7)
+foreach(section 1 3 7)
   file(GLOB pages ${PROJECT_SOURCE_DIR}/docs/man/*.${section})
   install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
 # Relative to the file itself: the prefix is known when it is installed, not now.
 file(RELATIVE_PATH ashlar_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-configure_file(${PROJECT_SOURCE_DIR}/cmake/ashlar.pc.in ashlar.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/ashlar.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name ashlar ashlar-stack)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/${name}.pc.in ${name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
 
 set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/ashlar)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/ashlarConfig.cmake.in ashlarConfig.cmake

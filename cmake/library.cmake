@@ -38,17 +38,6 @@ target_link_options(ashlar PRIVATE
   -Wl,-z,nodelete                   # threads that outlive a dlclose still end in our destructor
   -Wl,-z,noseparate-code)           # two segments instead of four: the loader makes fewer system calls
 
-# One object whose inner names are local: short names such as page_take never meet a program's own.
-set(static_object ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/ashlar-static.o)
-add_custom_command(
-  OUTPUT ${static_object}
-  COMMAND ${CMAKE_LINKER} -r -o ${static_object} $<TARGET_OBJECTS:${static_objects}> $<TARGET_OBJECTS:ashlar_mem_core>
-  COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${static_object}
-  DEPENDS ${static_objects} ashlar_mem_core $<TARGET_OBJECTS:${static_objects}> $<TARGET_OBJECTS:ashlar_mem_core>
-  COMMAND_EXPAND_LISTS VERBATIM COMMENT "Making the static library's inner names local")
-add_library(ashlar_static STATIC ${static_object})
+ashlar_add_archive(ashlar_static ashlar ${static_objects} ashlar_mem_core)
 add_library(ashlar::static ALIAS ashlar_static)
-set_source_files_properties(${static_object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-set_target_properties(ashlar_static PROPERTIES OUTPUT_NAME ashlar EXPORT_NAME static LINKER_LANGUAGE C)
-target_include_directories(ashlar_static INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+set_target_properties(ashlar_static PROPERTIES EXPORT_NAME static)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """floors.py [BUILD] [--source ROOT]: does no floor of src/ reach for a higher one?
 
-    base < os < page < slab < heap < prof < api          mem: an annex on base only, which api gives names to
+    base < os < page < slab < heap < prof < api          mem, stack: annexes on base only; api gives names to mem's functions
 
 Two witnesses, because each sees what the other cannot:
   includes  A file includes its own folder, any header of base, and of every other floor below it the one header
-            FLOOR/FLOOR.h. prof, api and mem, which implement them, also include the public headers. The command includes public
-            headers, and the layout of the page in which a process leaves its figures.
+            FLOOR/FLOOR.h. prof, api, mem and stack include the public headers that they implement, and mem and stack those
+            by which they ask libashlar when it is there. The command includes public headers, and the layout of the page
+            in which a process leaves its figures.
   symbols   In the objects of BUILD that were compiled one source at a time, what a floor leaves undefined is defined in
             the same or in a lower floor, or in libc; never one of the standard names that api gives (a floor that calls
             malloc would call the roof).
@@ -22,8 +23,9 @@ import subprocess
 import sys
 
 FLOORS = ("base", "os", "page", "slab", "heap", "prof", "api")
-ANNEX = "mem"
-PUBLIC_HEADERS_FOR = ("prof", "api", ANNEX)
+MEM = "mem"
+PUBLIC_HEADERS = {"prof": {"ashlar.h"}, "api": {"ashlar.h", "ashlar_mem.h"}, MEM: {"ashlar_mem.h"},
+                  "stack": {"ashlar.h", "ashlar_stack.h"}}
 COMMAND_READS = ("prof/status_page.h",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(ashlar[^>]*)>)')
@@ -36,7 +38,7 @@ GIVEN = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__ehdr_start", "_DYNAMIC", "_
 
 def may_use(floor, used):
     """Whether sources of one floor may know another one at all."""
-    if floor == used or used == "base" or (floor, used) == ("api", ANNEX):
+    if floor == used or used == "base" or (floor, used) == ("api", MEM):
         return True
     return floor in FLOORS and used in FLOORS and FLOORS.index(used) < FLOORS.index(floor)
 
@@ -80,7 +82,8 @@ def includes_of(path):
 def fault_of_floor(source, floor, included):
     """What is wrong with a file of `floor` including `included`, or None."""
     if source.include in included.parents:
-        return None if floor in PUBLIC_HEADERS_FOR else f"{floor} includes the public header {included.name}"
+        is_its = included.name in PUBLIC_HEADERS.get(floor, ())
+        return None if is_its else f"{floor} includes the public header {included.name}"
     used = source.floor_of(included)
     if used is None:
         return f"{floor} includes {included.name}, which stands on no floor"

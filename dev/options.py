@@ -20,6 +20,7 @@ TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|\s+|(?P<word>\w+)|(?P<text>"(?:[^"\\]|\\
 KINDS = {
     "CHOICE": None,
     "SIZE": "a size",
+    "STACK": "a size from 1M to 4G",
     "TIME": "a time",
     "FOLDER": "an absolute path",
 }

@@ -82,7 +82,7 @@ sub read_manifest {
 # The names that begin with one of the words, or all; suites in the order in which a fault is best understood.
 sub chosen {
     my ($commands, @words) = @_;
-    my @order = qw(house model unit mem conformance abi security oom stress cli programs);
+    my @order = qw(house model unit mem stack conformance abi security oom stress cli programs);
     my %rank = map { $order[$_] => $_ } 0 .. $#order;
     my $rank_of = sub { $rank{ $_[0] =~ s{/.*}{}r } // @order };
     my @sorted = sort { $rank_of->($a) <=> $rank_of->($b) or $a cmp $b } keys %$commands;

@@ -39,6 +39,10 @@ enum { GRANULE_SHIFT = 16 };
 /* Largest size any entry point serves: C23 6.5.6, a larger object could not be indexed. */
 #define REQUEST_BYTES_MAX ((size_t)PTRDIFF_MAX)
 
+/* Address space for a thread's side stack: the bounds of option `side_stack`. */
+#define SIDE_STACK_LEAST ((size_t)1 << 20)
+#define SIDE_STACK_MOST ((size_t)4 << 30)
+
 /* Whether the thread sanitizer looks on. gcc and clang say so in different ways. */
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1

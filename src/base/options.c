@@ -3,6 +3,7 @@
  * Half a configuration never runs: an error makes one line, with the nearest valid name if one is near, and every
  * setting is ignored. Nothing here allocates; the text is read in place. */
 #include "base/options.h"
+#include "base/words.h"
 
 const struct option option_table[OPTION_COUNT] = {
 #define OPTION(name, kind, initial, choices, changes, meaning)                                                         \
@@ -11,43 +12,9 @@ const struct option option_table[OPTION_COUNT] = {
 #undef OPTION
 };
 
-enum { WORD_ROOM = 64, NOT_FOUND = -1 };
-
-/* A piece of the configuration text. */
-struct word {
-    const char *start;
-    size_t length;
-};
+enum { NOT_FOUND = -1 };
 
 /* ---- Words --------------------------------------------------------------------------------------------------------------------------- */
-
-static size_t length_of(const char *string)
-{
-    size_t length = 0;
-
-    while (string[length] != '\0')
-        length++;
-    return length;
-}
-
-static struct word word_of(const char *string) { return (struct word){string, length_of(string)}; }
-
-static bool is_same(struct word a, struct word b)
-{
-    return a.length == b.length && __builtin_memcmp(a.start, b.start, a.length) == 0;
-}
-
-/* The part of *rest before the first `end`; *rest goes on behind it. */
-static struct word next_part(struct word *rest, char end)
-{
-    struct word part = {rest->start, 0};
-
-    while (part.length < rest->length && part.start[part.length] != end)
-        part.length++;
-    const size_t used = part.length + (part.length < rest->length);
-    *rest = (struct word){rest->start + used, rest->length - used};
-    return part;
-}
 
 /* Position of `word` in the blank-separated list `choices`, or NOT_FOUND. */
 static int choice_position(const char *choices, struct word word)
@@ -55,7 +22,7 @@ static int choice_position(const char *choices, struct word word)
     struct word rest = word_of(choices);
 
     for (int position = 0; rest.length > 0; position++)
-        if (is_same(next_part(&rest, ' '), word))
+        if (same_words(next_part(&rest, ' '), word))
             return position;
     return NOT_FOUND;
 }
@@ -94,16 +61,6 @@ static size_t edit_distance(struct word a, struct word b)
 
 /* ---- Errors ---------------------------------------------------------------------------------------------------------------------------- */
 
-static void put_word(struct text *text, struct word word)
-{
-    text_put_char(text, '"');
-    for (size_t i = 0; i < word.length && i < WORD_ROOM; i++) {
-        const char c = word.start[i];
-        text_put_char(text, c >= ' ' && c <= '~' ? c : '?');
-    }
-    text_put_char(text, '"');
-}
-
 /* The nearer of `best` and `candidate` to `word`, if it is near at all. */
 static struct word nearer(struct word word, struct word best, struct word candidate)
 {
@@ -118,10 +75,10 @@ static bool reject(struct text *error, const char *what, struct word word, struc
 {
     text_put(error, "ASHLAR_CONF: ");
     text_put(error, what);
-    put_word(error, word);
+    text_put_word(error, word);
     if (hint.length != 0) {
         text_put(error, " (did you mean ");
-        put_word(error, hint);
+        text_put_word(error, hint);
         text_put(error, "?)");
     }
     text_put(error, "; all settings ignored");
@@ -147,41 +104,16 @@ static bool reject_value(struct text *error, const struct option *option, struct
     while (rest.length > 0)
         hint = nearer(value, hint, next_part(&rest, ' '));
     text_put(&text, "bad value for ");
-    put_word(&text, word_of(option->name));
+    text_put_word(&text, word_of(option->name));
     text_put(&text, ": ");
     return reject(error, what, value, hint);
 }
 
 /* ---- Values ---------------------------------------------------------------------------------------------------------------------------- */
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static const struct unit size_units[] = {
-    {"T", 1ull << 40}, {"G", 1ull << 30}, {"M", 1ull << 20}, {"K", 1ull << 10}, {"", 1}};
 static const struct unit time_units[] = {{"m", 60000}, {"s", 1000}, {"ms", 1}};
 
-enum { SIZE_UNITS = sizeof size_units / sizeof size_units[0], TIME_UNITS = sizeof time_units / sizeof time_units[0] };
-
-/* Parse digits and a unit. No sign, no blank, no overflow. */
-static bool parse_number(struct word word, const struct unit *units, int unit_count, uint64_t *number)
-{
-    uint64_t digits = 0;
-    size_t length = 0;
-
-    for (; length < word.length && word.start[length] >= '0' && word.start[length] <= '9'; length++)
-        if (__builtin_mul_overflow(digits, 10, &digits) ||
-            __builtin_add_overflow(digits, (uint64_t)(word.start[length] - '0'), &digits))
-            return false;
-    const struct word suffix = {word.start + length, word.length - length};
-
-    for (int i = 0; i < unit_count && length > 0; i++)
-        if (is_same(suffix, word_of(units[i].name)))
-            return !__builtin_mul_overflow(digits, units[i].factor, number) && *number <= REQUEST_BYTES_MAX;
-    return false;
-}
+enum { TIME_UNITS = sizeof time_units / sizeof time_units[0] };
 
 static bool parse_folder(struct word value, char *folder)
 {
@@ -205,6 +137,8 @@ static bool parse_value(const struct option *option, struct word value, uint64_t
         return false;
     case OPTION_SIZE:
         return parse_number(value, size_units, SIZE_UNITS, number);
+    case OPTION_STACK:
+        return parse_side_stack(value, number);
     case OPTION_TIME:
         return parse_number(value, time_units, TIME_UNITS, number);
     case OPTION_FOLDER:
@@ -219,7 +153,7 @@ static bool parse_value(const struct option *option, struct word value, uint64_t
 static int find(struct word key)
 {
     for (int id = 0; id < OPTION_COUNT; id++)
-        if (is_same(key, word_of(option_table[id].name)))
+        if (same_words(key, word_of(option_table[id].name)))
             return id;
     return NOT_FOUND;
 }
@@ -298,8 +232,8 @@ void option_put(struct text *text, const struct option *option, uint64_t number,
         put_choice(text, option, OPTION_WORD(number));
     else if (option->kind == OPTION_FOLDER)
         text_put(text, folder);
-    else if (option->kind == OPTION_SIZE)
-        put_number(text, number, size_units, SIZE_UNITS);
-    else
+    else if (option->kind == OPTION_TIME)
         put_number(text, number, time_units, TIME_UNITS);
+    else
+        put_number(text, number, size_units, SIZE_UNITS);
 }

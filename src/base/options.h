@@ -13,7 +13,7 @@ enum option_id {
     OPTION_COUNT
 };
 
-enum option_kind { OPTION_CHOICE, OPTION_SIZE, OPTION_TIME, OPTION_FOLDER };
+enum option_kind { OPTION_CHOICE, OPTION_SIZE, OPTION_STACK, OPTION_TIME, OPTION_FOLDER };
 enum option_changes { OPTION_START, OPTION_LIVE };
 
 struct option {

@@ -20,7 +20,8 @@ refuses() {
 }
 
 defaults=(confirm:on foreign:auto sized:abort warn:off purge_delay:500ms dirty:8M soft_limit:none hard_limit:none
-    responder:off status:off)
+    responder:off status:off check_mem:off check_mem_scope:both check_mem_small:fast mem_level:auto mem_copy_rep_min:auto
+    mem_copy_rep_max:auto mem_set_rep_min:auto mem_set_rep_max:auto side_stack:64M)
 
 # The lines of confirm:on when the settings $@ were given and the others were not.
 confirmation() {
@@ -88,6 +89,11 @@ cases() {
     for delay in 100 1h 1S -1s ms 1e3ms 99999999999999999999m; do
         check "the time '$delay'" refuses "purge_delay:$delay" "bad value for \"purge_delay\": \"$delay\""
     done
+    for size in 1 1023K 1048575 4097M 5G none; do
+        check "a side stack of '$size'" refuses "side_stack:$size" "bad value for \"side_stack\": \"$size\""
+    done
+    check "the smallest side stack" confirms confirm:on side_stack:1M
+    check "the largest side stack" confirms confirm:on side_stack:4G
     check "a relative folder" refuses "status:tmp" 'bad value for "status": "tmp"'
 
     check "all or nothing: an error at the end" refuses "confirm:on,dirty:1M,nonsense:1" 'unknown key "nonsense"'

@@ -9,7 +9,7 @@ write() {
     cat >"$house/$1"
 }
 
-# A sound house of four floors: api -> page -> os, each including the doors below it, and the annex.
+# A sound house of four floors: api -> page -> os, each including the doors below it, and the annexes.
 build_house() {
     rm -rf "$house"
     mkdir -p "$house/include" "$house/cli" "$house/tests/abi"
@@ -19,7 +19,9 @@ build_house() {
     write src/os/os.h <<<'void *os_map(unsigned long bytes);'
     write src/os/inner.h <<<'enum { OS_INNER = 1 };'
     write src/page/page.h <<<'void *page_take(unsigned long bytes);'
+    write include/ashlar_stack.h <<<'void *ashlar_side_alloc(unsigned long bytes);'
     write src/mem/mem.h <<<'void mem_copy(void);'
+    write src/stack/stack.h <<<'#include <ashlar_stack.h>'
     printf '%s\n' '#include "os/os.h"' '#include "inner.h"' '#include "base/units.h"' '#include <sys/mman.h>' \
         'void *os_map(size bytes) { return mmap(0, bytes, 3, 34, -1, 0); }' | write src/os/os.c
     printf '%s\n' '#include "page/page.h"' '#include "os/os.h"' \
@@ -28,6 +30,7 @@ build_house() {
         'void *ashlar_malloc(unsigned long bytes) { return page_take(bytes); }' \
         'void *malloc(unsigned long bytes) { return page_take(bytes); }' | write src/api/api.c
     write src/mem/mem.c <<<'#include "mem/mem.h"'
+    printf '%s\n' '#include "stack/stack.h"' '#include <ashlar.h>' | write src/stack/side.c
 }
 
 floors() {
@@ -61,7 +64,7 @@ empty_house_is_no_success() {
     [ $? -eq 2 ]
 }
 
-plan 11
+plan 14
 check "src/ keeps the rule" "$root/dev/floors.py" "$ASHLAR_BUILD"
 check "a sound house passes" sound_house_passes
 check "nothing to look at is no success" empty_house_is_no_success
@@ -71,8 +74,14 @@ check "finds an include past the door of a lower floor" \
     finds src/page/page.c 4 "the one door of os is os/os.h" '#include "os/inner.h"'
 check "finds an include by a relative path" \
     finds src/os/inner.h 2 "os includes page/page.h of a higher floor" '#include "../page/page.h"'
-check "finds the annex including a floor" \
+check "finds mem including a floor" \
     finds src/mem/mem.c 2 "mem includes os/os.h of a higher floor" '#include "os/os.h"'
+check "finds an annex including a floor" \
+    finds src/stack/side.c 3 "stack includes os/os.h of a higher floor" '#include "os/os.h"'
+check "finds an annex including the other one" \
+    finds src/stack/side.c 3 "stack includes mem/mem.h of a higher floor" '#include "mem/mem.h"'
+check "finds a floor including the stack tools" \
+    finds src/api/api.c 5 "api includes the public header ashlar_stack.h" '#include <ashlar_stack.h>'
 check "finds a low floor including the public header" \
     finds src/page/page.c 4 "page includes the public header ashlar.h" '#include <ashlar.h>'
 check "finds a call of a higher floor without an include" \

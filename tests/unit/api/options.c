@@ -101,6 +101,8 @@ static const struct accepted {
     {"status:/", "status", "/"},
     {"status:/run/ash:lar", "status", "/run/ash:lar"},
     {"status:off", "status", "off"},
+    {"side_stack:1M", "side_stack", "1M"},
+    {"side_stack:4096M", "side_stack", "4G"},
     {"warn:on,dirty:3M,sized:warn", "dirty", "3M"},
     {"warn:on,dirty:3M,sized:warn", "sized", "warn"},
 };
@@ -167,6 +169,9 @@ static const struct refused {
     {"purge_delay:1h", "bad value for \"purge_delay\": \"1h\""},
     {"purge_delay:1S", "bad value for \"purge_delay\": \"1S\""},
     {"purge_delay:307445734561826m", "bad value for \"purge_delay\": \"307445734561826m\""},
+    {"side_stack:1048575", "bad value for \"side_stack\": \"1048575\""},
+    {"side_stack:4097M", "bad value for \"side_stack\": \"4097M\""},
+    {"side_stack:none", "bad value for \"side_stack\": \"none\""},
     {"status:run", "bad value for \"status\": \"run\""},
     {"status:", "bad value for \"status\": \"\""},
     {"status:./run", "bad value for \"status\": \"./run\""},

@@ -1,0 +1,276 @@
+/* side.c: tool C, a second stack for each thread, which lasts beyond the return of a function.
+ *
+ *     | guard | mark | block | block | mark | block |        |           |  no access ...  | guard |
+ *     base ---^                             ^ last    top ---^  touched, committed         ^ end
+ *
+ * A mark on the side stack is a header: its serial, and where the mark before it is. The program's copy names place and
+ * serial; a mark is live if the chain from the last one leads to it. Walking there costs no more than pushing what is
+ * popped did.
+ *
+ * Invariant: no mark, or base <= last < top; top <= committed <= end; top is a multiple of 16; pages from `touched` on
+ * are not resident; under the address sanitizer all from `top` to `committed` is poisoned.
+ * Not taken: the state in the reserved range itself, where a block that is overrun would destroy it. */
+#include "stack/stack.h"
+
+#include "base/atomics.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { UNIT = 16, ALIGN_MOST = 4096 };
+
+#define STEP_LEAST ((size_t)64 << 10)
+#define STEP_MOST ((size_t)1 << 20)
+
+/* Unused memory that stays, and how much more makes giving back worth its system call. */
+#define KEPT_BYTES ((size_t)256 << 10)
+#define UNUSED_MOST ((size_t)1 << 20)
+
+struct header {
+    uint64_t serial;
+    struct header *before; /* NULL: the first one */
+};
+
+static_assert(sizeof(struct header) == UNIT, "blocks behind a header stay aligned");
+
+/* Addresses are numbers here: most of the range may not be touched. base 0: there is no side stack. */
+static _Thread_local struct {
+    uintptr_t base, end;
+    uintptr_t top, committed, touched;
+    uintptr_t highest; /* of `top` */
+    struct header *last;
+    uint64_t serial; /* of the mark that was pushed last */
+    size_t step;     /* bytes to commit next */
+} side;
+
+/* Where the serials of the next side stack begin: it may be mapped where an ended one was, whose marks are not its. */
+#define SERIALS_EACH ((uint64_t)1 << 40)
+static _Atomic uint64_t next_serial;
+
+/* ---- Sanitizer --------------------------------------------------------------------------------------------------------- */
+
+/* Absent unless the program is built with the address sanitizer. source: sanitizer/asan_interface.h. */
+extern void __asan_poison_memory_region(const volatile void *at, size_t bytes) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *at, size_t bytes) __attribute__((weak));
+
+static void poison(uintptr_t from, uintptr_t to)
+{
+    if (&__asan_poison_memory_region != NULL)
+        __asan_poison_memory_region((void *)from, to - from);
+}
+
+static void unpoison(uintptr_t from, size_t bytes)
+{
+    if (&__asan_unpoison_memory_region != NULL)
+        __asan_unpoison_memory_region((void *)from, bytes);
+}
+
+/* ---- The reserved range ------------------------------------------------------------------------------------------------ */
+
+/* Reserve `bytes` and two guard pages. MAP_NORESERVE: what has no access is not accounted anyway. */
+static void *reserve(size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+    return mmap(NULL, bytes + 2 * page_bytes(), PROT_NONE, flags, -1, 0);
+}
+
+static COLD bool open_side(void)
+{
+    size_t bytes = round_up(stack_side_bytes(), page_bytes());
+    void *range = reserve(bytes);
+
+    while (range == MAP_FAILED && bytes / 2 >= SIDE_STACK_LEAST) {
+        bytes = round_up(bytes / 2, page_bytes());
+        range = reserve(bytes);
+    }
+    if (range == MAP_FAILED)
+        return false;
+    if (!stack_watch_end()) {
+        (void)munmap(range, bytes + 2 * page_bytes());
+        return false;
+    }
+    side.base = side.top = side.committed = side.touched = side.highest = (uintptr_t)range + page_bytes();
+    side.end = side.base + bytes;
+    side.last = NULL;
+    side.serial = add_relaxed(&next_serial, SERIALS_EACH); /* relaxed: only to be different */
+    side.step = STEP_LEAST;
+    return true;
+}
+
+void stack_side_end(void)
+{
+    const int kept = errno;
+
+    if (side.base == 0)
+        return;
+    unpoison(side.base, side.committed - side.base);
+    (void)munmap((void *)(side.base - page_bytes()), side.end - side.base + 2 * page_bytes());
+    side.base = 0;
+    errno = kept;
+}
+
+/* ---- Memory for it ----------------------------------------------------------------------------------------------------- */
+
+static bool commit_to(uintptr_t to)
+{
+    if (mprotect((void *)side.committed, to - side.committed, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    poison(side.committed, to);
+    side.committed = to;
+    return true;
+}
+
+/* Commit up to `to`, which is at most side.end, and ahead of it; where that is refused, no more than is needed. */
+static COLD bool commit(uintptr_t to)
+{
+    const uintptr_t needed = round_up(to, page_bytes());
+    const uintptr_t ahead = side.end - side.committed > side.step ? side.committed + side.step : side.end;
+
+    if (!(ahead > needed && commit_to(ahead)) && !commit_to(needed))
+        return false;
+    if (side.step < STEP_MOST)
+        side.step *= 2;
+    return true;
+}
+
+/* Give the pages back that lie more than KEPT_BYTES above the top. Only advice: refused, they stay resident. */
+static void give_back(void)
+{
+    const uintptr_t from = round_up(side.top + KEPT_BYTES, page_bytes());
+
+    if (side.base == 0 || from >= side.touched)
+        return;
+    const int kept = errno;
+
+    (void)madvise((void *)from, round_up(side.touched, page_bytes()) - from, MADV_DONTNEED);
+    side.touched = from;
+    errno = kept;
+}
+
+/* ---- Blocks ------------------------------------------------------------------------------------------------------------ */
+
+/* Raise the top over `n` bytes at a multiple of `align`. returns: their address, 0 when there is no room or memory. */
+static uintptr_t raise_top(size_t n, size_t align)
+{
+    if (side.base == 0 && !open_side())
+        return 0;
+    const uintptr_t at = round_up(side.top, align);
+
+    if (at > side.end || n > side.end - at)
+        return 0;
+    const uintptr_t top = at + round_up(n, UNIT); /* the end is a multiple of a page */
+
+    if (top > side.committed && !commit(top))
+        return 0;
+    unpoison(at, n);
+    side.top = top;
+    ASSERT(side.base < top && top <= side.committed && side.committed <= side.end && top % UNIT == 0);
+    side.touched = top > side.touched ? top : side.touched;
+    side.highest = top > side.highest ? top : side.highest;
+    return at;
+}
+
+static void *allocate(size_t n, size_t align)
+{
+    const int kept = errno;
+    const uintptr_t at = raise_top(n != 0 ? n : 1, align);
+
+    if (at == 0)
+        return no_memory();
+    errno = kept;
+    return (void *)at;
+}
+
+EXPORT void *ashlar_side_alloc(size_t n) { return allocate(n, UNIT); }
+
+EXPORT void *ashlar_side_alloc_aligned(size_t n, size_t align)
+{
+    if (!is_power_of_two(align) || align > ALIGN_MOST) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return allocate(n, align > UNIT ? align : UNIT);
+}
+
+/* ---- Marks ------------------------------------------------------------------------------------------------------------- */
+
+EXPORT ashlar_mark ashlar_side_push(void)
+{
+    struct header *const header = allocate(sizeof *header, UNIT);
+
+    if (header == NULL)
+        return (ashlar_mark){0, 0};
+    *header = (struct header){++side.serial, side.last};
+    side.last = header;
+    return (ashlar_mark){(uintptr_t)header, header->serial};
+}
+
+static COLD __attribute__((noreturn)) void stop(const char *what, const char *in)
+{
+    char line[128];
+    struct text text = {line, sizeof line, 0};
+
+    text_put(&text, what);
+    text_put(&text, " (in ");
+    text_put(&text, in);
+    text_put_char(&text, ')');
+    stack_print(&text);
+    abort();
+}
+
+/* Whether `header` may still be what was pushed: whoever overruns the block below it leads the walk astray. */
+static bool is_sound(const struct header *header)
+{
+    const struct header *const before = header->before;
+    const uintptr_t at = (uintptr_t)before;
+
+    if (header->serial == 0 || header->serial > side.serial)
+        return false;
+    return before == NULL || (at >= side.base && at % UNIT == 0 && before < header && before->serial < header->serial);
+}
+
+/* The live header that `m` names. Does not return when there is none. */
+static const struct header *find_live(ashlar_mark m, const char *in)
+{
+    const struct header *header = side.base != 0 ? side.last : NULL;
+
+    for (; header != NULL && (uintptr_t)header >= m.pos; header = header->before) {
+        if (!is_sound(header))
+            stop("side stack mark overwritten", in);
+        if ((uintptr_t)header == m.pos && header->serial == m.serial)
+            return header;
+    }
+    stop("side stack popped out of order", in);
+}
+
+static void pop(ashlar_mark m, const char *in)
+{
+    if (m.serial == 0)
+        return;
+    const struct header *const header = find_live(m, in);
+    const uintptr_t top = side.top;
+
+    side.last = header->before;
+    side.top = m.pos;
+    poison(side.top, top);
+    if (side.touched - side.top >= UNUSED_MOST)
+        give_back();
+}
+
+EXPORT void ashlar_side_pop(ashlar_mark m) { pop(m, "ashlar_side_pop"); }
+
+EXPORT void ashlar_side_pop_(ashlar_mark *m) { pop(*m, "ASHLAR_SIDE_SCOPE"); }
+
+/* ---- Looking at it ----------------------------------------------------------------------------------------------------- */
+
+EXPORT int ashlar_side_stat(struct ashlar_side_info *out)
+{
+    *out = (struct ashlar_side_info){0};
+    if (side.base != 0)
+        *out = (struct ashlar_side_info){side.end - side.base, side.committed - side.base, side.top - side.base,
+                                         side.highest - side.base};
+    return 0;
+}
+
+EXPORT void ashlar_side_trim(void) { give_back(); }

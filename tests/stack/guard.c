@@ -142,20 +142,27 @@ TEST(the_count_is_evaluated_once)
     CHECK_EQ(i, MIB + 1);
 }
 
-/* CHECK_ALIGNED(n): a type that is aligned to n, from the stack and from the heap. */
+/* CHECK_ALIGNED(n): a type that is aligned to n, from the stack and from the heap. What was taken before lies above it,
+ * and stays as it was. */
 #define CHECK_ALIGNED(n)                                                                                               \
     do {                                                                                                               \
         struct aligned {                                                                                               \
             _Alignas(n) char c[n];                                                                                     \
         };                                                                                                             \
+        unsigned char *const before = ASHLAR_ALLOCA(unsigned char, 16, g);                                             \
+        CHECK(before != NULL);                                                                                         \
+        memset(before, 0x5a, 16);                                                                                      \
         struct aligned *const on_stack = ASHLAR_ALLOCA(struct aligned, 2, g);                                          \
         struct aligned *const on_heap = ASHLAR_ALLOCA(struct aligned, 2 * MIB / (n), g);                               \
         CHECK(on_stack != NULL && on_heap != NULL);                                                                    \
         CHECK(is_on_stack(on_stack) && !is_on_stack(on_heap));                                                         \
         CHECK_EQ((uintptr_t)on_stack % (n), 0);                                                                        \
         CHECK_EQ((uintptr_t)on_heap % (n), 0);                                                                         \
+        CHECK((uintptr_t)(on_stack + 2) <= (uintptr_t)before);                                                         \
         fill(on_stack, 2 * sizeof *on_stack);                                                                          \
         fill(on_heap, 2 * MIB);                                                                                        \
+        for (int i = 0; i < 16; i++)                                                                                   \
+            CHECK_EQ(before[i], 0x5a);                                                                                 \
     } while (0)
 
 TEST(every_alignment_up_to_4096)

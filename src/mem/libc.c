@@ -6,6 +6,7 @@
 #include "mem/mem.h"
 
 #ifdef MEM_TAKES_NAMES
+#include "mem/checked.h"
 
 /* libc's headers declare them all, but may define some as well: they are not for this file. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -14,31 +15,6 @@
 
 /* Before this library's own start nothing is wrong, only narrower: see mem.h. */
 __attribute__((constructor)) static void start(void) { mem_start(); }
-
-/* libc's report of an overflow that a fortified program has found; it does not return. Absent in a program without
- * libc. */
-extern void __chk_fail(void) __attribute__((noreturn, weak));
-
-static COLD __attribute__((noreturn)) void fail(void)
-{
-    if (&__chk_fail != NULL)
-        __chk_fail();
-    __builtin_trap();
-}
-
-static inline void check(size_t n, size_t room)
-{
-    if (unlikely(n > room))
-        fail();
-}
-
-/* Bytes of `n` wide characters; a product that does not fit is more than there is, and faults as it should. */
-static inline size_t wide_bytes(size_t n)
-{
-    size_t bytes;
-
-    return __builtin_mul_overflow(n, sizeof(wchar_t), &bytes) ? SIZE_MAX : bytes;
-}
 
 /* ---- Bytes ------------------------------------------------------------------------------------------------------- */
 

@@ -154,7 +154,7 @@ static bool prepare(struct run *run)
     if (!find_library(run->options.library, &run->library, why))
         return false;
     run->summary.library = run->library.library;
-    if (!program_check(&run->program, why))
+    if (!program_check(&run->program, PROGRAM_MALLOC, why))
         return false;
     run->summary.program = run->program.binary;
     return true;

@@ -2,6 +2,7 @@
 #include "environment.h"
 
 #include "bindings.h"
+#include "sizes/record.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -33,12 +34,22 @@ __attribute__((format(printf, 1, 2))) static char *join(const char *format, ...)
     return text;
 }
 
-static char *preload(const struct found_library *found)
+/* `objects`, and what was preloaded before behind it. */
+static char *preload(const char *objects)
 {
     const char *const before = getenv("LD_PRELOAD");
     const bool any = before != NULL && *before != '\0';
 
-    return join("%s:%s%s%s", found->library, found->helper, any ? ":" : "", any ? before : "");
+    return objects != NULL ? join("%s%s%s", objects, any ? ":" : "", any ? before : "") : NULL;
+}
+
+static char *preload_library(const struct found_library *found)
+{
+    char *const objects = join("%s:%s", found->library, found->helper);
+    char *const all = preload(objects);
+
+    free(objects);
+    return all;
 }
 
 /* `settings` without those of key `status`, new. What is left is not looked at: the library judges it. */
@@ -77,9 +88,16 @@ static char *settings(const char *directory)
 
 bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why)
 {
-    if (put("LD_PRELOAD", preload(found)) && put("ASHLAR_CONF", settings(directory)) &&
+    if (put("LD_PRELOAD", preload_library(found)) && put("ASHLAR_CONF", settings(directory)) &&
         (!verify ||
          (put("LD_DEBUG", join(BINDINGS_DEBUG)) && put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, directory)))))
+        return true;
+    return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
+}
+
+bool environment_set_recorder(const char *recorder, const char *file, struct refusal *why)
+{
+    if (put("LD_PRELOAD", preload(recorder)) && put(RECORD_VARIABLE, join("%s", file)))
         return true;
     return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
 }

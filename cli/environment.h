@@ -12,4 +12,7 @@
  * run`, gives way). With `verify` also LD_DEBUG, so that the loader writes its bindings there. */
 bool environment_set(const struct found_library *found, const char *directory, bool verify, struct refusal *why);
 
+/* The same for the recorder of `ashlar sizes`: LD_PRELOAD, and the variable by which it finds the record `file`. */
+bool environment_set_recorder(const char *recorder, const char *file, struct refusal *why);
+
 #endif

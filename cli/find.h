@@ -20,4 +20,7 @@ bool find_program(const char *name, char path[PATH_MAX], struct refusal *why);
  * same installation. Both are checked: for this machine, and Ashlar's. */
 bool find_library(const char *given, struct found_library *found, struct refusal *why);
 
+/* Find libashlar-sizes.so, the recorder of `ashlar sizes`, in the same places. */
+bool find_recorder(char path[PATH_MAX], struct refusal *why);
+
 #endif

@@ -26,6 +26,7 @@ static int cmd_help(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
     {"run", cmd_run},
+    {"sizes", cmd_sizes},
     {"help", cmd_help},
 };
 
@@ -45,6 +46,7 @@ static const struct argp parser = {
     .doc = "Run programs on Ashlar's malloc and look at their heaps."
            "\vSubcommands:\n"
            "  run    run a command with Ashlar's malloc, and sum up\n"
+           "  sizes  run a command and count what it copies and fills\n"
            "  help   explain a subcommand\n\n"
            "'ashlar SUBCOMMAND --help' lists its options.",
 };

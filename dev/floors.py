@@ -24,7 +24,7 @@ import sys
 FLOORS = ("base", "os", "page", "slab", "heap", "prof", "api")
 ANNEX = "mem"
 PUBLIC_HEADERS_FOR = ("prof", "api")
-COMMAND_READS = ("prof/status_page.h",)
+COMMAND_READS = ("prof/status_page.h", "mem/mem.h", "mem/checked.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(ashlar[^>]*)>)')
 # One line of nm -l: value, kind, name, and where the source is known a tab and file:line.

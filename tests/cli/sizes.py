@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -77,6 +78,16 @@ def names_are_those_of_the_library():
                              stdout=subprocess.PIPE, text=True).stdout
     is_equal(sorted(line.split()[-1] for line in symbols.splitlines()), sorted(NAMES))
     is_equal({line.split()[1] for line in symbols.splitlines()}, {"T"})
+
+
+@story
+def recorder_calls_none_of_the_names_that_it_takes():
+    """A compiler that sees a copy in a loop would make it call itself without end."""
+    code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", os.path.join(BUILD, "libashlar-sizes.so")], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    jumps = set(re.findall(r"\s(?:call|jmp|j[a-z]+)\s+[0-9a-f]+ <([^+@>]+)(?:@plt)?>", code))
+    assert "recorder_copy" in jumps, sorted(jumps)
+    is_equal(sorted(jumps & set(NAMES)), [])
 
 
 @story

@@ -6,8 +6,8 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench bench-quick bench-checks bench-mem bench-mem-quick programs floors paths classes format check-format lint \
-	asan ubsan tsan clang aarch64 install clean setup
+.PHONY: help demo test build debug bench bench-quick bench-checks bench-mem bench-mem-quick programs floors paths classes \
+	format check-format lint asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -6,11 +6,11 @@ export ASHLAR_BUILD ?= build
 # $(call build,PRESET,TARGETS): configure and build, in build/ for release and in build-PRESET/ for the others.
 build = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) $(addprefix --target ,$(2))
 
-.PHONY: help demo test build debug bench bench-quick bench-checks programs stack-matrix floors paths classes \
+.PHONY: help demo test build debug bench bench-quick bench-checks bench-mem bench-mem-quick programs stack-matrix floors paths classes \
 	format check-format lint asan ubsan tsan clang aarch64 install clean setup
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Set up, build, and run two real programs on Ashlar
 	@dev/setup.sh build demo
@@ -44,6 +44,14 @@ bench-checks: build ## Measure what the checks cost: against a build without the
 	@$(call build,unchecked,libashlar.so)
 	@CONTESTANTS="ashlar ashlar-again unchecked" BENCH_RIVALS="ashlar-again=build/libashlar.so \
 	unchecked=build-unchecked/libashlar.so" bench/run.py --quick --scale 100 --repeats 10
+
+bench-mem: build ## Measure the memory functions against glibc's: some eight minutes
+	@dev/setup.sh bench-mem
+	@bench/mem/run.py
+
+bench-mem-quick: build ## The same with fewer cells: a minute
+	@dev/setup.sh bench-mem
+	@bench/mem/run.py --quick
 
 programs: build ## Run real programs from Debian on Ashlar and compare (installs many packages)
 	@dev/setup.sh test

@@ -17,7 +17,6 @@ import os
 import pathlib
 import random
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -30,24 +29,13 @@ import host
 import programs
 import results
 import workloads
+from shared import (INTERRUPTED, ROOT, CannotMeasure, Progress, base_environment, build_programs, choose, command_line,
+                    from_root, make_directory, remark, whole_number, write_raw)
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMAT = 1  # of the raw results
-INTERRUPTED = 130  # exit status, as of a shell
 QUICK_REPEATS, QUICK_SLOW_ROUNDS, TIMEOUT_SECONDS = 4, 1, 300
 SLOW_RATIO, SLOW_ROUNDS = 8, 1
 SETTINGS = ("REPEATS", "WORKLOADS", "CONTESTANTS", "BENCH_RIVALS")  # environment variables that are read
-
-
-class CannotMeasure(Exception):
-    """Something outside the contest is missing or wrong."""
-
-
-def whole_number(text):
-    """Of an argument: 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
 
 
 def parse_arguments():
@@ -70,39 +58,6 @@ def parse_arguments():
     if arguments.seed is None:
         arguments.seed = time.time_ns() % 2**32
     return arguments
-
-
-def remark(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def build_programs(build):
-    """Build launcher and workloads, as a part of the whole build where they are one, else alone. returns: where."""
-    directory = build / "bench"
-    part_of_whole = (directory / "cmake_install.cmake").exists() and not (directory / "CMakeCache.txt").exists()
-    if part_of_whole:
-        steps = [["cmake", "--build", str(build), "--target", "bench_programs"]]
-    else:
-        steps = [["cmake", "-S", str(ROOT / "bench"), "-B", str(directory)], ["cmake", "--build", str(directory)]]
-    for step in steps:
-        done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode != 0:
-            raise CannotMeasure(f"{shlex.join(step)} failed:\n{done.stdout}")
-    return directory
-
-
-def choose(available, wanted_text, kind):
-    """The names in `wanted_text`, in the order of `available`; all of them when it is empty."""
-    wanted = wanted_text.split() or list(available)
-    for name in wanted:
-        if name not in available:
-            raise CannotMeasure(f"no {kind} '{name}'; there are: {' '.join(available)}")
-    return [name for name in available if name in wanted]
-
-
-def base_environment(scratch):
-    """What every program gets: nothing of the caller's environment, which might hold options of some malloc."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": str(scratch), "TMPDIR": str(scratch)}
 
 
 # ---- One run ---------------------------------------------------------------------------------------------------------
@@ -245,38 +200,6 @@ def _ending(report):
 # ---- All runs --------------------------------------------------------------------------------------------------------
 
 
-class Progress:
-    """A bar on a terminal; elsewhere one line a round."""
-
-    WIDTH = 30
-
-    def __init__(self, total):
-        self.total, self.done, self.start = total, 0, time.monotonic()
-        self.terminal = sys.stderr.isatty()
-
-    def show(self, round_number, workload, contestant):
-        if not self.terminal:
-            return
-        filled = self.WIDTH * self.done // self.total
-        left = ""
-        if self.done:
-            seconds = (time.monotonic() - self.start) / self.done * (self.total - self.done)
-            left = f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
-        text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] round {round_number}  {workload}, {contestant}  {left}"
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-    def advance(self, runs):
-        self.done += runs
-
-    def end_round(self, round_number, rounds):
-        if not self.terminal:
-            remark(f"round {round_number} of {rounds} done, {time.monotonic() - self.start:.0f} s")
-
-    def end(self):
-        if self.terminal:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
 def prove_all(ready, players, environment):
     """Every pair of program and contestant must show that the preload takes effect. Raises CannotMeasure.
 
@@ -389,9 +312,7 @@ def measure(raw, ready, players, runner, save):
 
 def write_results(raw, directory):
     """results.json, replaced as a whole, and beside it the tables. returns: the report."""
-    fresh = directory / "results.json.new"
-    fresh.write_text(json.dumps(raw, indent=1) + "\n")
-    fresh.replace(directory / "results.json")
+    write_raw(raw, directory, indent=1)
     return write_tables(raw, directory)
 
 
@@ -426,24 +347,6 @@ def report_again(path):
         raise CannotMeasure(f"--report: {path}: {reason}") from None
 
 
-def from_root(raw):
-    """`raw` with the paths of the project's own files as seen from its root: where it lies is nobody's business."""
-    return json.loads(json.dumps(raw).replace(f"{ROOT}/", ""))
-
-
-def command_line():
-    """How this run was started, for who wants to repeat it."""
-    given = [f"{name}={shlex.quote(os.environ[name])}" for name in SETTINGS if os.environ.get(name)]
-    return " ".join([*given, shlex.join(sys.argv)])
-
-
-def make_directory(path):
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise CannotMeasure(f"--output: {reason}") from None
-
-
 def describe(workload):
     return {"name": workload.name, "question": workload.question, "command": list(workload.command),
             "client": workload.client.script if workload.client else None,
@@ -468,7 +371,7 @@ def bench(arguments, scratch):
     machine = host.record(ROOT)
     if machine["load_at_start"][0] > 0.5:
         remark(f"the machine is busy (load {machine['load_at_start'][0]:.2f}): the intervals will be wide")
-    built = build_programs(arguments.build)
+    built = build_programs(arguments.build, "bench_programs")
     processors = sorted(os.sched_getaffinity(0))
     settings = workloads.Settings(built, scratch, max(2, len(processors)), arguments.scale)
     real, missing = programs.prepare(wanted, settings)
@@ -488,7 +391,7 @@ def bench(arguments, scratch):
     raw = {
         "format": FORMAT, "complete": False, "host": machine, "remarks": remarks,
         "settings": {"repeats": arguments.repeats, "scale": arguments.scale, "threads": settings.threads,
-                     "seed": arguments.seed, "command": command_line(),
+                     "seed": arguments.seed, "command": command_line(SETTINGS),
                      "partial": len(ready) < len(everything) or len(players) < len(found)},
         "contestants": [{"name": contestant.name, "environment": contestant.environment}
                         | host.describe_library(contestant.library) for contestant in players],

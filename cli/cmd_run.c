@@ -169,7 +169,7 @@ static bool prepare(struct run *run)
     run->summary.library = run->library.library;
     if (run->options.check_mem != NULL && !find_memory_functions(&run->library, why))
         return false;
-    if (!program_check(&run->program, why))
+    if (!program_check(&run->program, PROGRAM_MALLOC, why))
         return false;
     run->summary.program = run->program.binary;
     return true;

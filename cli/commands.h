@@ -5,6 +5,7 @@
 #define ASHLAR_CLI_COMMANDS_H
 
 int cmd_run(int argc, char **argv);
+int cmd_sizes(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 
 #endif

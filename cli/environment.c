@@ -2,6 +2,7 @@
 #include "environment.h"
 
 #include "bindings.h"
+#include "sizes/record.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -34,14 +35,23 @@ __attribute__((format(printf, 1, 2))) static char *join(const char *format, ...)
     return text;
 }
 
-static char *preload(const struct found_library *found)
+/* `objects`, and what was preloaded before behind it. */
+static char *preload(const char *objects)
 {
     const char *const before = getenv("LD_PRELOAD");
     const bool any = before != NULL && *before != '\0';
 
+    return objects != NULL ? join("%s%s%s", objects, any ? ":" : "", any ? before : "") : NULL;
+}
+
+static char *preload_library(const struct found_library *found)
+{
     const bool copies = *found->memory != '\0';
-    return join("%s:%s%s%s%s%s", found->library, found->helper, copies ? ":" : "", found->memory, any ? ":" : "",
-                any ? before : "");
+    char *const objects = join("%s:%s%s%s", found->library, found->helper, copies ? ":" : "", found->memory);
+    char *const all = preload(objects);
+
+    free(objects);
+    return all;
 }
 
 /* Whether the setting at `at` is one that we make: only one may stand there. */
@@ -90,9 +100,16 @@ static char *settings(const struct environment *wanted)
 
 bool environment_set(const struct environment *wanted, struct refusal *why)
 {
-    if (put("LD_PRELOAD", preload(wanted->found)) && put("ASHLAR_CONF", settings(wanted)) &&
+    if (put("LD_PRELOAD", preload_library(wanted->found)) && put("ASHLAR_CONF", settings(wanted)) &&
         (!wanted->verify || (put("LD_DEBUG", join(BINDINGS_DEBUG)) &&
                              put("LD_DEBUG_OUTPUT", join("%s/" BINDINGS_FILE, wanted->directory)))))
+        return true;
+    return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
+}
+
+bool environment_set_recorder(const char *recorder, const char *file, struct refusal *why)
+{
+    if (put("LD_PRELOAD", preload(recorder)) && put(RECORD_VARIABLE, join("%s", file)))
         return true;
     return refuse(why, EXIT_REFUSED, "memory", "cannot set the environment: %s", strerror(ENOMEM));
 }

@@ -18,4 +18,7 @@ struct environment {
  * user's settings, and ours: one of the user's of the same key, as under another `ashlar run`, gives way). */
 bool environment_set(const struct environment *wanted, struct refusal *why);
 
+/* The same for the recorder of `ashlar sizes`: LD_PRELOAD, and the variable by which it finds the record `file`. */
+bool environment_set_recorder(const char *recorder, const char *file, struct refusal *why);
+
 #endif

@@ -16,6 +16,7 @@
 #define LIBRARY_NAME "libashlar.so.1"
 #define HELPER_NAME "libashlar-status.so"
 #define MEMORY_NAME "libashlar-mem.so.1"
+#define RECORDER_NAME "libashlar-sizes.so"
 
 /* ---- The program ---- */
 
@@ -80,7 +81,7 @@ bool find_program(const char *name, char path[PATH_MAX], struct refusal *why)
     return error == 0 || refuse_program(why, name, error);
 }
 
-/* ---- The library ---- */
+/* ---- Our own files ---- */
 
 static bool is_file(const char *path)
 {
@@ -116,8 +117,8 @@ static void find_home(char home[PATH_MAX])
     cut_name(home);
 }
 
-/* Look for the library in every directory that `pattern`, relative to `base`, stands for. */
-static bool search_pattern(const char *base, const char *pattern, char path[PATH_MAX])
+/* Look for a file in every directory that `pattern`, relative to `base`, stands for. */
+static bool search_pattern(const char *base, const char *pattern, const char *name, char path[PATH_MAX])
 {
     char whole[PATH_MAX];
     glob_t matches;
@@ -126,19 +127,19 @@ static bool search_pattern(const char *base, const char *pattern, char path[PATH
     if (snprintf(whole, sizeof whole, "%s/%s", base, pattern) >= PATH_MAX || glob(whole, 0, NULL, &matches) != 0)
         return false;
     for (size_t i = 0; i < matches.gl_pathc && !found; i++)
-        found = file_in(matches.gl_pathv[i], LIBRARY_NAME, path);
+        found = file_in(matches.gl_pathv[i], name, path);
     globfree(&matches);
     return found;
 }
 
 /* Look beside the command, then where an installation of the same prefix puts libraries (Debian's multiarch included).
  */
-static bool search_library(const char *home, char path[PATH_MAX])
+static bool search_places(const char *home, const char *name, char path[PATH_MAX])
 {
     static const char *const places[] = {".", "../lib/*-linux-gnu*", "../lib64", "../lib"};
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (search_pattern(home, places[i], path))
+        if (search_pattern(home, places[i], name, path))
             return true;
     return false;
 }
@@ -187,7 +188,7 @@ bool find_library(const char *given, struct found_library *found, struct refusal
     find_home(home);
     if (given != NULL && realpath(given, found->library) == NULL)
         return refuse(why, EXIT_REFUSED, "library", "%s cannot be used: %s", given, strerror(errno));
-    if (given == NULL && !search_library(home, found->library))
+    if (given == NULL && !search_places(home, LIBRARY_NAME, found->library))
         return refuse(
             why, EXIT_REFUSED, "library",
             "%s is neither beside this command (%s) nor in the lib directories next to it; name it with --library",
@@ -198,4 +199,16 @@ bool find_library(const char *given, struct found_library *found, struct refusal
 bool find_memory_functions(struct found_library *found, struct refusal *why)
 {
     return find_beside(found, MEMORY_NAME, found->memory, why);
+}
+
+bool find_recorder(char path[PATH_MAX], struct refusal *why)
+{
+    char home[PATH_MAX];
+
+    find_home(home);
+    if (!search_places(home, RECORDER_NAME, path))
+        return refuse(why, EXIT_REFUSED, "library",
+                      "%s is neither beside this command (%s) nor in the lib directories next to it", RECORDER_NAME,
+                      home);
+    return check_library(path, false, why);
 }

@@ -24,4 +24,7 @@ bool find_library(const char *given, struct found_library *found, struct refusal
 /* Find libashlar-mem, too, beside the library or beside this command. */
 bool find_memory_functions(struct found_library *found, struct refusal *why);
 
+/* Find libashlar-sizes.so, the recorder of `ashlar sizes`, in the same places. */
+bool find_recorder(char path[PATH_MAX], struct refusal *why);
+
 #endif

@@ -27,9 +27,8 @@ struct subcommand {
 static int cmd_help(int argc, char **argv);
 
 static const struct subcommand subcommands[] = {
-    {"run", cmd_run, false},
-    {"tune", cmd_tune, false},
-    {"tune-measure", tune_child, true},
+    {"run", cmd_run, false},   {"sizes", cmd_sizes, false},
+    {"tune", cmd_tune, false}, {"tune-measure", tune_child, true},
     {"help", cmd_help, false},
 };
 
@@ -49,6 +48,7 @@ static const struct argp parser = {
     .doc = "Run programs on Ashlar's malloc and look at their heaps."
            "\vSubcommands:\n"
            "  run    run a command with Ashlar's malloc, and sum up\n"
+           "  sizes  run a command and count what it copies and fills\n"
            "  tune   measure which thresholds of memcpy and memset suit this machine\n"
            "  help   explain a subcommand\n\n"
            "'ashlar SUBCOMMAND --help' lists its options.",

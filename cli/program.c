@@ -85,13 +85,13 @@ static bool check_machine(const char *path, const struct binary *binary, const s
 }
 
 /* Static programs have no loader; those of another C library have another one, which cannot load ours. */
-static bool check_loader(const char *path, const struct binary *binary, const struct binary *own, struct refusal *why)
+static bool check_loader(const char *path, const struct binary *binary, const struct binary *own,
+                         enum program_guest guest, struct refusal *why)
 {
     if (!binary->loaded)
-        return refuse(
-            why, EXIT_REFUSED, "static",
-            "not active in %s: it is statically linked, so no library can be preloaded; link it with libashlar.a",
-            path);
+        return refuse(why, EXIT_REFUSED, "static",
+                      "not active in %s: it is statically linked, so no library can be preloaded%s", path,
+                      guest == PROGRAM_MALLOC ? "; link it with libashlar.a" : "");
     if (own->loaded && strcmp(clean_base(binary->loader), clean_base(own->loader)) != 0)
         return refuse(why, EXIT_REFUSED, "loader",
                       "not active in %s: it is for another C library (loader %s, needed: %s)", path, binary->loader,
@@ -146,7 +146,7 @@ static bool check_malloc(const char *path, const struct binary *binary, struct r
     return true;
 }
 
-bool program_check(struct program *program, struct refusal *why)
+bool program_check(struct program *program, enum program_guest guest, struct refusal *why)
 {
     const char *const path = program->binary;
     struct binary binary;
@@ -164,6 +164,6 @@ bool program_check(struct program *program, struct refusal *why)
     if (error != 0)
         return refuse(why, EXIT_REFUSED, "damaged", "not active in %s: its ELF file cannot be understood: %s", path,
                       strerror(error));
-    return check_machine(path, &binary, &own, why) && check_loader(path, &binary, &own, why) &&
-           check_rights(path, why) && check_malloc(path, &binary, why);
+    return check_machine(path, &binary, &own, why) && check_loader(path, &binary, &own, guest, why) &&
+           check_rights(path, why) && (guest != PROGRAM_MALLOC || check_malloc(path, &binary, why));
 }

@@ -1,4 +1,4 @@
-/* program.h: the proof before the run: can LD_PRELOAD put Ashlar's malloc into this program? */
+/* program.h: the proof before the run: can LD_PRELOAD put something of Ashlar's into this program? */
 #ifndef ASHLAR_CLI_PROGRAM_H
 #define ASHLAR_CLI_PROGRAM_H
 
@@ -13,8 +13,12 @@ struct program {
     bool checked;          /* false: it may be executed but not read, so nothing is known */
 };
 
+/* What is to be put into it. */
+enum program_guest { PROGRAM_MALLOC, PROGRAM_RECORDER };
+
 /* Look at program->path, follow #! lines, and fill in the rest. On failure the reason is one of
- * "static", "machine", "loader", "setuid", "capabilities", "own_malloc", "linked", "interpreter", "damaged". */
-bool program_check(struct program *program, struct refusal *why);
+ * "static", "machine", "loader", "setuid", "capabilities", "interpreter", "damaged"; for a malloc also "own_malloc",
+ * "linked". */
+bool program_check(struct program *program, enum program_guest guest, struct refusal *why);
 
 #endif

@@ -5,55 +5,17 @@
 
 #include "ashlar.h"
 #include "clean.h"
+#include "value.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-/* All of these return a new reference, or NULL without memory; jansson hands a NULL on to the whole. */
-
-/* More than jansson's signed numbers hold comes from damaged pages only. */
-static json_t *number(uint64_t value) { return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX); }
-
-/* A text of anybody's making; null for NULL. */
-static json_t *string(const char *text)
-{
-    char *const clean = text != NULL ? clean_utf8(text) : NULL;
-    json_t *const value = clean != NULL ? json_string(clean) : text == NULL ? json_null() : NULL;
-
-    free(clean);
-    return value;
-}
+/* Most of these return a new reference, or NULL without memory; jansson hands a NULL on to the whole. */
 
 static uint64_t nanoseconds(struct timeval time)
 {
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
-}
-
-/* RFC 3339, UTC. */
-static json_t *moment(uint64_t real_ns)
-{
-    const time_t seconds = (time_t)(real_ns / 1000000000);
-    struct tm parts;
-    char text[32];
-
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        return json_null();
-    return json_string(text);
-}
-
-static json_t *command(char *const arguments[])
-{
-    json_t *const list = json_array();
-
-    for (size_t i = 0; arguments[i] != NULL; i++)
-        if (json_array_append_new(list, string(arguments[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    return list;
 }
 
 static json_t *classes(const struct totals *totals)
@@ -63,25 +25,27 @@ static json_t *classes(const struct totals *totals)
     json_t *const list = json_array();
 
     for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "block_bytes", number(rows[i].block_bytes),
-                                                    "allocations", number(rows[i].allocations), "bytes",
-                                                    number(rows[i].bytes)));
+        (void)json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "block_bytes", value_number(rows[i].block_bytes),
+                                                    "allocations", value_number(rows[i].allocations), "bytes",
+                                                    value_number(rows[i].bytes)));
     return list;
 }
 
 static json_t *counts(const struct totals *totals)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "allocations", number(totals->allocations), "frees",
-                     number(totals->frees), "remote_frees", number(totals->remote_frees), "large_allocations",
-                     number(totals->large_allocations), "huge_allocations", number(totals->huge_allocations),
-                     "purged_bytes", number(totals->purged_bytes), "purge_calls", number(totals->purge_calls));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "allocations", value_number(totals->allocations), "frees",
+                     value_number(totals->frees), "remote_frees", value_number(totals->remote_frees),
+                     "large_allocations", value_number(totals->large_allocations), "huge_allocations",
+                     value_number(totals->huge_allocations), "purged_bytes", value_number(totals->purged_bytes),
+                     "purge_calls", value_number(totals->purge_calls));
 }
 
 static json_t *errors(const struct totals *totals)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "reports", number(totals->reports), "foreign_frees",
-                     number(totals->foreign_frees), "dropped_frees", number(totals->dropped_frees), "unproved_frees",
-                     number(totals->unproved_frees), "refused_mappings", number(totals->refused_mappings));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "reports", value_number(totals->reports), "foreign_frees",
+                     value_number(totals->foreign_frees), "dropped_frees", value_number(totals->dropped_frees),
+                     "unproved_frees", value_number(totals->unproved_frees), "refused_mappings",
+                     value_number(totals->refused_mappings));
 }
 
 static json_t *process(const struct process *process, uint64_t run_started_ns)
@@ -90,15 +54,16 @@ static json_t *process(const struct process *process, uint64_t run_started_ns)
         [PAGE_EXITED] = "exit", [PAGE_EXECED] = "exec", [PAGE_CUT] = "cut", [PAGE_RUNNING] = "running"};
     const uint64_t started = process->started_ns > run_started_ns ? process->started_ns - run_started_ns : 0;
 
-    return json_pack(
-        "{s:o, s:i, s:i, s:o, s:o, s:s, s:s, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-        string(process_name(process)), "pid", process->pid, "parent_pid", process->parent_pid, "program",
-        string(process->program), "argument", string(process->argument), "made_by", process->forked ? "fork" : "exec",
-        "end", ends[process->end], "final", process->end == PAGE_EXITED, "started_ns", number(started), "published",
-        process->published, "figures_ns", number(process->published_ns - process->started_ns), "peak_heap_bytes",
-        number(process->peak_bytes), "live_bytes", number(process->live_bytes), "live_blocks",
-        number(process->live_blocks), "allocations", number(process->allocations), "frees", number(process->frees),
-        "reports", number(process->reports), "last_report", string(process->last_report));
+    return json_pack("{s:o, s:i, s:i, s:o, s:o, s:s, s:s, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "name", value_text(process_name(process)), "pid", process->pid, "parent_pid", process->parent_pid,
+                     "program", value_text(process->program), "argument", value_text(process->argument), "made_by",
+                     process->forked ? "fork" : "exec", "end", ends[process->end], "final", process->end == PAGE_EXITED,
+                     "started_ns", value_number(started), "published", process->published, "figures_ns",
+                     value_number(process->published_ns - process->started_ns), "peak_heap_bytes",
+                     value_number(process->peak_bytes), "live_bytes", value_number(process->live_bytes), "live_blocks",
+                     value_number(process->live_blocks), "allocations", value_number(process->allocations), "frees",
+                     value_number(process->frees), "reports", value_number(process->reports), "last_report",
+                     value_text(process->last_report));
 }
 
 static json_t *processes(const struct summary *summary)
@@ -114,16 +79,16 @@ static json_t *peak(const struct process *highest)
 {
     if (highest == NULL)
         return json_null();
-    return json_pack("{s:o, s:i, s:o}", "heap_bytes", number(highest->peak_bytes), "pid", highest->pid, "name",
-                     string(process_name(highest)));
+    return json_pack("{s:o, s:i, s:o}", "heap_bytes", value_number(highest->peak_bytes), "pid", highest->pid, "name",
+                     value_text(process_name(highest)));
 }
 
 static json_t *live(const struct process *top)
 {
     if (top == NULL || !top->published)
         return json_null();
-    return json_pack("{s:o, s:o, s:b}", "bytes", number(top->live_bytes), "blocks", number(top->live_blocks), "final",
-                     top->end == PAGE_EXITED);
+    return json_pack("{s:o, s:o, s:b}", "bytes", value_number(top->live_bytes), "blocks",
+                     value_number(top->live_blocks), "final", top->end == PAGE_EXITED);
 }
 
 /* One limit: null when it was not set. */
@@ -131,7 +96,7 @@ static json_t *limit(const struct budget *budget)
 {
     if (!budget->set)
         return json_null();
-    return json_pack("{s:o, s:b}", "most", number(budget->most), "exceeded", budget->exceeded);
+    return json_pack("{s:o, s:b}", "most", value_number(budget->most), "exceeded", budget->exceeded);
 }
 
 static json_t *bindings(const struct bindings *bindings)
@@ -144,23 +109,23 @@ static json_t *bindings(const struct bindings *bindings)
     names = json_object();
     list = json_array();
     for (size_t i = 0; i < BINDING_NAMES; i++)
-        (void)json_object_set_new(names, binding_names[i], number(bindings->ours[i]));
+        (void)json_object_set_new(names, binding_names[i], value_number(bindings->ours[i]));
     for (size_t i = 0; i < bindings->elsewhere_total && i < BINDINGS_SHOWN; i++)
         (void)json_array_append_new(
             list, json_pack("{s:s, s:o, s:o}", "name", binding_names[bindings->elsewhere[i].name], "from",
-                            string(bindings->elsewhere[i].from), "to", string(bindings->elsewhere[i].to)));
-    return json_pack("{s:o, s:o, s:o, s:o}", "ashlar", names, "ashlar_total", number(bindings->ours_total),
-                     "elsewhere_total", number(bindings->elsewhere_total), "elsewhere", list);
+                            value_text(bindings->elsewhere[i].from), "to", value_text(bindings->elsewhere[i].to)));
+    return json_pack("{s:o, s:o, s:o, s:o}", "ashlar", names, "ashlar_total", value_number(bindings->ours_total),
+                     "elsewhere_total", value_number(bindings->elsewhere_total), "elsewhere", list);
 }
 
 /* What is known of every run, refused ones included. */
 static json_t *head(const struct summary *summary)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:i}", "schema", "ashlar.run/1", "version",
-                     ASHLAR_VERSION, "command", command(summary->command), "program", string(summary->program),
-                     "library", string(summary->library), "started", summary->launched != NULL, "active",
-                     summary->top != NULL, "reason", string(summary->why.reason), "message",
-                     string(summary->why.reason != NULL ? summary->why.text : NULL), "status", summary->status);
+                     ASHLAR_VERSION, "command", value_words(summary->command), "program", value_text(summary->program),
+                     "library", value_text(summary->library), "started", summary->launched != NULL, "active",
+                     summary->top != NULL, "reason", value_text(summary->why.reason), "message",
+                     value_text(summary->why.reason != NULL ? summary->why.text : NULL), "status", summary->status);
 }
 
 /* What is known once the command has run. */
@@ -173,14 +138,15 @@ static json_t *body(const struct summary *summary)
         "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
         "pid", (int)launched->pid, "command_status", launched->status, "command_signal",
         launched->signal != 0 ? json_integer(launched->signal) : json_null(), "started_at",
-        moment(launched->started_real_ns), "wall_ns", number(launched->wall_ns), "user_ns",
-        number(nanoseconds(usage->ru_utime)), "system_ns", number(nanoseconds(usage->ru_stime)), "peak_rss_bytes",
-        number((uint64_t)usage->ru_maxrss * 1024), "minor_faults", number((uint64_t)usage->ru_minflt), "major_faults",
-        number((uint64_t)usage->ru_majflt), "peak", peak(summary->highest), "live_at_exit", live(summary->top),
-        "counts", counts(&summary->pages->totals), "errors", errors(&summary->pages->totals), "classes",
-        classes(&summary->pages->totals), "budget", "max_peak_bytes", limit(&summary->peak), "max_allocations",
-        limit(&summary->allocations), "bindings", bindings(summary->bindings), "processes", processes(summary),
-        "unreadable_pages", number(summary->pages->unreadable + summary->pages->unmade + summary->pages->unseen));
+        value_moment(launched->started_real_ns), "wall_ns", value_number(launched->wall_ns), "user_ns",
+        value_number(nanoseconds(usage->ru_utime)), "system_ns", value_number(nanoseconds(usage->ru_stime)),
+        "peak_rss_bytes", value_number((uint64_t)usage->ru_maxrss * 1024), "minor_faults",
+        value_number((uint64_t)usage->ru_minflt), "major_faults", value_number((uint64_t)usage->ru_majflt), "peak",
+        peak(summary->highest), "live_at_exit", live(summary->top), "counts", counts(&summary->pages->totals), "errors",
+        errors(&summary->pages->totals), "classes", classes(&summary->pages->totals), "budget", "max_peak_bytes",
+        limit(&summary->peak), "max_allocations", limit(&summary->allocations), "bindings", bindings(summary->bindings),
+        "processes", processes(summary), "unreadable_pages",
+        value_number(summary->pages->unreadable + summary->pages->unmade + summary->pages->unseen));
 }
 
 static json_t *whole(const struct summary *summary)
@@ -203,17 +169,10 @@ static json_t *whole(const struct summary *summary)
 char *summary_json(const struct summary *summary)
 {
     json_t *const all = whole(summary);
-    char *const text = all != NULL ? json_dumps(all, JSON_INDENT(2)) : NULL;
-    const size_t length = text != NULL ? strlen(text) : 0;
-    char *const line = text != NULL ? realloc(text, length + 2) : NULL;
+    char *const text = value_lines(all, JSON_INDENT(2));
 
     json_decref(all);
-    if (line == NULL) {
-        free(text);
-        return NULL;
-    }
-    memcpy(line + length, "\n", 2);
-    return line;
+    return text;
 }
 
 /* ---- Plain: the same tree, one leaf per line ---- */

@@ -1,4 +1,4 @@
-# The command `ashlar`, and the object that `ashlar run` preloads beside the library.
+# The command `ashlar`, and the objects that it preloads: of `ashlar run` beside the library, and of `ashlar sizes`.
 #
 # The command sees the public header and the layout of the page in which a process leaves its figures. The status object
 # is not linked with the library: it finds the functions it asks by weak reference, in whatever process it wakes up.
@@ -23,3 +23,14 @@ target_compile_definitions(ashlar_status PRIVATE _GNU_SOURCE)
 target_compile_options(ashlar_status PRIVATE -Wshadow -O2 -g)
 target_include_directories(ashlar_status PRIVATE ${PROJECT_SOURCE_DIR}/include)
 target_link_options(ashlar_status PRIVATE -static-libgcc -Wl,-z,now -Wl,-z,relro -Wl,-z,noseparate-code)
+
+# The recorder counts calls of memcpy and its relatives, and has src/mem do their work. Its constructor is the first of
+# the process, so that those of other libraries are counted as well.
+file(GLOB sizes_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/sizes/*.c)
+add_library(ashlar_sizes MODULE ${sizes_sources} $<TARGET_OBJECTS:ashlar_mem_core>)
+set_target_properties(ashlar_sizes PROPERTIES OUTPUT_NAME ashlar-sizes)
+target_link_libraries(ashlar_sizes PRIVATE ashlar_flags ashlar_mem_flags)
+target_compile_definitions(ashlar_sizes PRIVATE _GNU_SOURCE)
+target_compile_options(ashlar_sizes PRIVATE -Wshadow -g)
+target_link_options(ashlar_sizes PRIVATE -nostartfiles -Wl,-Bsymbolic -Wl,-z,defs -Wl,-z,now -Wl,-z,relro
+  -Wl,-z,initfirst -Wl,--hash-style=gnu)

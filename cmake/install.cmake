@@ -8,7 +8,7 @@ install(TARGETS ashlar ashlar_static ashlar_stack ashlar_stack_static EXPORT ash
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS ashlar_mem LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(ASHLAR_COMMAND)
-  install(TARGETS ashlar_command ashlar_status
+  install(TARGETS ashlar_command ashlar_status ashlar_sizes
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 

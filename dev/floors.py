@@ -26,7 +26,7 @@ FLOORS = ("base", "os", "page", "slab", "heap", "prof", "api")
 MEM = "mem"
 PUBLIC_HEADERS = {"prof": {"ashlar.h"}, "api": {"ashlar.h", "ashlar_mem.h"}, MEM: {"ashlar_mem.h"},
                   "stack": {"ashlar.h", "ashlar_stack.h"}}
-COMMAND_READS = ("prof/status_page.h",)
+COMMAND_READS = ("prof/status_page.h", "mem/mem.h", "mem/names.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(ashlar[^>]*)>)')
 # One line of nm -l: value, kind, name, and where the source is known a tab and file:line.

@@ -22,6 +22,7 @@ packages_of() {
     bench) echo python3 python3-matplotlib libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libtbbmalloc2 libclang-rt-dev \
         gcc g++ libc6-dev sqlite3 lua5.4 perl ruby nodejs z3 ghostscript git rocksdb-tools xz-utils \
         redis-server redis-tools memcached postgresql-15 postgresql-client-15 ;;
+    bench-mem) echo python3 gcc libc6-dev cmake ;;
     *) echo "setup.sh: unknown group $1" >&2 && return 1 ;;
     esac
 }

@@ -84,7 +84,7 @@ target_compile_definitions(uses_beside PRIVATE WANTED=0)' -DASHLAR_SOURCE="$root
 
 installs() {
     cmake --install "$ASHLAR_BUILD" --prefix "$prefix" >/dev/null &&
-        "$prefix/bin/ashlar" run -- /bin/true 2>&1 && ls "$prefix"/lib*/libashlar-status.so "$prefix"/include/ashlar{,_stack}.h "$prefix"/share/man/man*/ashlar*
+        "$prefix/bin/ashlar" run -- /bin/true 2>&1 && "$prefix/bin/ashlar" sizes -- /bin/true 2>&1 && ls "$prefix"/lib*/libashlar-status.so "$prefix"/include/ashlar{,_mem,_stack}.h "$prefix"/share/man/man*/ashlar*
 }
 
 found_package() {

@@ -119,32 +119,32 @@ def run_json(*words, options=(), **more):
 
 
 @functools.lru_cache(maxsize=None)
-def validator():
-    """None when python3-jsonschema is not installed."""
+def validator(command="run"):
+    """Of the results of `ashlar COMMAND --json`; None when python3-jsonschema is not installed."""
     try:
         import jsonschema
     except ImportError:
         return None
-    with open(os.path.join(PROJECT, "cli", "schemas", "run.schema.json"), encoding="utf-8") as stream:
+    with open(os.path.join(PROJECT, "cli", "schemas", f"{command}.schema.json"), encoding="utf-8") as stream:
         schema = json.load(stream)
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
-def check_schema(told):
-    if validator() is not None:
-        errors = [f"{error.json_path}: {error.message}" for error in validator().iter_errors(told)]
+def check_schema(told, command="run"):
+    if validator(command) is not None:
+        errors = [f"{error.json_path}: {error.message}" for error in validator(command).iter_errors(told)]
         is_equal(errors[:3], [], "schema")
 
 
 @functools.lru_cache(maxsize=None)
-def actor(*flags):
-    """lib/actor.c compiled with these flags: a program that does what it is told. Kept until the test file ends."""
+def actor(*flags, name="actor"):
+    """lib/NAME.c compiled with these flags: a program that does what it is told. Kept until the test file ends."""
     directory = tempfile.mkdtemp(prefix="ashlar-actor.")
     atexit.register(shutil.rmtree, directory, True)
     os.chmod(directory, 0o755)
-    program = os.path.join(directory, "actor")
-    source = os.path.join(HERE, "actor.c")
+    program = os.path.join(directory, name)
+    source = os.path.join(HERE, f"{name}.c")
     command = [os.environ.get("CC", "cc"), "-O1", "-fno-builtin", "-pthread", *flags, source, "-o", program]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False)

@@ -8,8 +8,9 @@
  *   C  side.c  -------------------------> thread.c
  *
  * All state is thread-local, but for what a process has once: the size of a side stack, the key that tells of the end
- * of a thread, the handler of overflows. No locks: what a process has once is set before it is shared. It may stand
- * beside any malloc, asks it for memory in scratch.c and guard.c alone, and is called by no malloc. */
+ * of a thread, the handler of overflows, all set before they are shared, and the serials of marks, counted atomically.
+ * No locks. It may stand beside any malloc, asks it for memory in scratch.c and guard.c alone, and is called by none.
+ */
 #ifndef ASHLAR_STACK_STACK_H
 #define ASHLAR_STACK_STACK_H
 

@@ -10,10 +10,8 @@ set(mem_core_sources ${mem}/level.c ${mem}/move.c ${mem}/set.c ${mem}/wide_16.c)
 set(mem_names_sources ${mem}/check.c ${mem}/libc.c ${mem}/start.c ${mem}/strings.c ${PROJECT_SOURCE_DIR}/src/base/options.c)
 set(mem_exports ${mem}/exports.map)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(APPEND mem_core_sources ${mem}/wide_32.c ${mem}/wide_64.c)
+  list(APPEND mem_core_sources ${mem}/wide_32.c)
   set_source_files_properties(${mem}/wide_32.c PROPERTIES COMPILE_OPTIONS "-mavx2")
-  set_source_files_properties(${mem}/wide_64.c PROPERTIES
-    COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl;-mprefer-vector-width=512")
 endif()
 
 add_library(ashlar_mem_flags INTERFACE)

@@ -51,14 +51,15 @@ static size_t second_cache(void)
 
 static struct mem_limits limits_of_machine(void)
 {
+    enum { REPEAT_LEAST = 4096 };
     struct mem_limits limits = {.level = best_level()};
     const size_t cache = second_cache();
 
     if (!is_told() || is_amd())
         return limits;
     if (x86_cpu_active(x86_cpu_FSRM))
-        limits.copy_rep = (struct mem_range){cache / 2, SIZE_MAX};
-    if (x86_cpu_active(x86_cpu_ERMS))
+        limits.copy_rep = limits.set_rep = (struct mem_range){REPEAT_LEAST, SIZE_MAX};
+    else if (x86_cpu_active(x86_cpu_ERMS))
         limits.set_rep = (struct mem_range){cache, SIZE_MAX};
     return limits;
 }

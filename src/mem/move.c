@@ -1,12 +1,27 @@
-/* move.c: copying, under our own names. Short lengths: steps.h; long ones: wide.h. */
+/* move.c: copying, under our own names. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h. */
+#include "mem/repeat.h"
 #include "mem/steps.h"
+
+#if defined(__x86_64__)
+static inline void move_evex(byte *to, const byte *from, size_t n)
+{
+    if (n <= 512)
+        evex_copy_to_512(to, from, n);
+    else if (goes_upwards(to, from, n))
+        evex_copy_upwards(to, from, n);
+    else
+        evex_copy_downwards(to, from, n);
+}
+#endif
 
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 {
     fault_if_negative(to, n);
 #if defined(__x86_64__)
-    if (mem_limits.level == MEM_64)
-        mem_move_wide_64(to, from, n);
+    if (repeat_may_copy(to, from, n))
+        repeat_copy(to, from, n);
+    else if (mem_limits.level == MEM_64)
+        move_evex(to, from, n);
     else if (mem_limits.level == MEM_32)
         mem_move_wide_32(to, from, n);
     else

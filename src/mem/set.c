@@ -1,12 +1,17 @@
-/* set.c: filling, under our own name. Short lengths: steps.h; long ones: wide.h. */
+/* set.c: filling, under our own name. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h. */
+#include "mem/repeat.h"
 #include "mem/steps.h"
 
 void *mem_set_wide(byte *to, int c, size_t n)
 {
     fault_if_negative(to, n);
 #if defined(__x86_64__)
-    if (mem_limits.level == MEM_64)
-        mem_set_wide_64(to, c, n);
+    if (repeat_is_for(mem_limits.set_rep, n))
+        repeat_fill(to, c, n);
+    else if (mem_limits.level == MEM_64 && n <= 512)
+        evex_fill_to_512(to, c, n);
+    else if (mem_limits.level == MEM_64)
+        evex_fill_more(to, c, n);
     else if (mem_limits.level == MEM_32)
         mem_set_wide_32(to, c, n);
     else
@@ -14,5 +19,7 @@ void *mem_set_wide(byte *to, int c, size_t n)
         mem_set_wide_16(to, c, n);
     return to;
 }
+
+void *mem_set_narrow(byte *to, int c, size_t n) { return set_narrow(to, c, n); }
 
 void *mem_set(void *to, int c, size_t n) { return set(to, c, n); }

@@ -13,12 +13,15 @@
 #ifndef ASHLAR_MEM_STEPS_H
 #define ASHLAR_MEM_STEPS_H
 
-#include "mem/vector.h"
+#include "mem/evex.h"
 
 /* More than 128 bytes, as wide as the processor is. returns: `result`, or `to`; so the call is the last thing that its
  * caller does. */
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
 void *mem_set_wide(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
+
+/* Any number of bytes, up to 128 in vectors of 16. returns: `to`. */
+void *mem_set_narrow(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
 
@@ -81,12 +84,26 @@ ALWAYS_INLINE void *move(byte *to, const byte *from, size_t n, void *result)
             move_1_to_3(to, from, n);
         return result;
     }
+    if (n <= 64) {
+        move_16_to_64(to, from, n);
+        return result;
+    }
+#if defined(__x86_64__)
+    if (likely(evex_is_used())) {
+        if (n <= 128) {
+            evex_copy_to_128(to, from, n);
+            return result;
+        }
+        if (n <= 256) {
+            evex_copy_to_256(to, from, n);
+            return result;
+        }
+        return mem_move_wide(to, from, n, result);
+    }
+#endif
     if (n > 128)
         return mem_move_wide(to, from, n, result);
-    if (n <= 64)
-        move_16_to_64(to, from, n);
-    else
-        move_65_to_128(to, from, n);
+    move_65_to_128(to, from, n);
     return result;
 }
 
@@ -134,7 +151,7 @@ static inline void set_65_to_128(byte *to, vector16 v, size_t n)
 }
 
 /* returns: `to`. */
-ALWAYS_INLINE void *set(byte *to, int c, size_t n)
+ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
 {
     const uint64_t word = spread(c);
 
@@ -155,5 +172,28 @@ ALWAYS_INLINE void *set(byte *to, int c, size_t n)
         set_65_to_128(to, v, n);
     return to;
 }
+
+#if defined(__x86_64__)
+/* returns: `to`. */
+ALWAYS_INLINE void *set(byte *to, int c, size_t n)
+{
+    if (unlikely(!evex_is_used()))
+        return mem_set_narrow(to, c, n);
+    if (n <= 64) {
+        if (unlikely(!evex_may_mask(to)))
+            return mem_set_narrow(to, c, n);
+        evex_fill_to_64(to, c, n);
+    } else if (n <= 128) {
+        evex_fill_to_128(to, c, n);
+    } else if (n <= 256) {
+        evex_fill_to_256(to, c, n);
+    } else {
+        return mem_set_wide(to, c, n);
+    }
+    return to;
+}
+#else
+ALWAYS_INLINE void *set(byte *to, int c, size_t n) { return set_narrow(to, c, n); }
+#endif
 
 #endif

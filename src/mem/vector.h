@@ -34,9 +34,7 @@ static inline void fault_if_negative(byte *to, size_t n)
 /* More than 128 bytes, in vectors of that many. */
 void mem_move_wide_16(byte *to, const byte *from, size_t n) __attribute__((visibility("hidden")));
 void mem_move_wide_32(byte *to, const byte *from, size_t n) __attribute__((visibility("hidden")));
-void mem_move_wide_64(byte *to, const byte *from, size_t n) __attribute__((visibility("hidden")));
 void mem_set_wide_16(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 void mem_set_wide_32(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
-void mem_set_wide_64(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 
 #endif

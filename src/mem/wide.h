@@ -1,5 +1,5 @@
-/* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c, wide_32.c and wide_64.c sets WIDE and
- * includes this: the compiler cannot be told the width of a vector in another way.
+/* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c and wide_32.c sets WIDE and includes this: the
+ * compiler cannot be told the width of a vector in another way.
  *
  *   up to 256, 512   as many vectors from the start as to the end, all read first: no loop, whose end nobody can
  * foresee more, upwards      |head| aligned turn | turn | ... |        tail: four vectors | the head and the tail are
@@ -97,36 +97,6 @@ static inline void move_downwards(byte *to, const byte *from, size_t n)
     store(to + n - WIDE, tail);
 }
 
-#if defined(__x86_64__)
-static inline bool is_in(struct mem_range range, size_t n) { return n >= range.least && n < range.most; }
-
-/* `rep movsb` is slow where source and target are close, and where the target is not aligned. source: Intel,
- * "Optimization Reference Manual", section "Enhanced REP MOVSB and STOSB". */
-static inline bool may_repeat(const byte *to, const byte *from, size_t n)
-{
-    enum { CLOSE = 64 };
-
-    return is_in(mem_limits.copy_rep, n) && (uintptr_t)from - (uintptr_t)to >= CLOSE;
-}
-
-static inline void move_repeated(byte *to, const byte *from, size_t n)
-{
-    const struct turn head = load_turn(from);
-    const size_t skip = TURN - (uintptr_t)to % TURN;
-    byte *at = to + skip;
-    const byte *source = from + skip;
-    size_t left = n - skip;
-
-    __asm__ volatile("rep movsb" : "+D"(at), "+S"(source), "+c"(left) : : "memory");
-    store_turn(to, &head);
-}
-
-static inline void set_repeated(byte *to, int c, size_t n)
-{
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
-}
-#endif
-
 void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
 {
     if (n <= 256) {
@@ -141,12 +111,6 @@ void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
         move_downwards(to, from, n);
         return;
     }
-#if defined(__x86_64__)
-    if (may_repeat(to, from, n)) {
-        move_repeated(to, from, n);
-        return;
-    }
-#endif
     move_upwards(to, from, n);
 }
 
@@ -186,11 +150,5 @@ void NAME(mem_set_wide, WIDE)(byte *to, int c, size_t n)
         set_ends(to, v, n, 256 / WIDE);
         return;
     }
-#if defined(__x86_64__)
-    if (is_in(mem_limits.set_rep, n)) {
-        set_repeated(to, c, n);
-        return;
-    }
-#endif
     set_turns(to, v, n);
 }

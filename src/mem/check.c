@@ -9,6 +9,7 @@
  * Not taken: judging by where a pointer came from. An address one beyond a block is the next block's first. The idea of
  * checking copies by the allocator's own records is snmalloc's, docs/security/GuardedMemcpy.md. docs/design/024. */
 #include "mem/check.h"
+#include "mem/steps.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -265,6 +266,10 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.small = (uint8_t)settings->numbers[OPTION_check_mem_small];
     mem_check.bytes_left = has_heap ? ashlar_bytes_left : all_is_room;
     mem_check.place_of = has_heap ? ashlar_place_of : all_is_unknown;
-    /* release: whoever sees the mode, also a thread that another constructor started, sees the rest. */
-    __atomic_store_n(&mem_check.mode, (uint8_t)mode, __ATOMIC_RELEASE);
+    mem_check.mode = (uint8_t)mode;
+    const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : mem_limits.level == MEM_64 ? WAY_EVEX : WAY_PLAIN;
+
+    mem_check.short_most = way == WAY_EVEX ? SHORT_MOST : 0;
+    /* release: whoever sees the way, also a thread that another constructor started, sees the rest. */
+    __atomic_store_n(&mem_check.way, way, __ATOMIC_RELEASE);
 }

@@ -1,7 +1,7 @@
 /* check.h: copies that stop at the end of a heap block. For the functions that have libc's names.
  *
- * Off, the usual case, costs one byte compared with zero; before the start it is zero. On, a range is measured against
- * the heap block that it begins in, which libashlar is asked for. What cannot be proved to be a block of libashlar's
+ * Off, the usual case, costs nothing: see short_most. On, a range is measured against the heap block that it begins in,
+ * which libashlar is asked for. What cannot be proved to be a block of libashlar's
  * (stack, globals, other allocators' blocks) is never judged. */
 #ifndef ASHLAR_MEM_CHECK_H
 #define ASHLAR_MEM_CHECK_H
@@ -15,8 +15,15 @@ enum check_mode { CHECK_OFF, CHECK_REPORT, CHECK_ABORT };
 enum check_scope { CHECK_BOTH, CHECK_TARGET };
 enum check_small { CHECK_FAST, CHECK_FULL };
 
-/* Written once, by mem_check_start(). */
+/* What a function of libc's does with a call. */
+enum check_way { WAY_PLAIN, WAY_EVEX, WAY_CHECKED };
+
+/* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
+    /* Up to so many bytes are copied and filled without another question: SHORT_MOST on WAY_EVEX, else 0. So the one
+     * comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors? */
+    size_t short_most;
+    uint8_t way;   /* enum check_way */
     uint8_t mode;  /* enum check_mode */
     uint8_t scope; /* enum check_scope */
     uint8_t small; /* enum check_small */
@@ -26,7 +33,7 @@ struct mem_check {
 
 extern struct mem_check mem_check __attribute__((visibility("hidden")));
 
-static inline bool mem_check_is_on(void) { return unlikely(mem_check.mode != CHECK_OFF); }
+static inline bool mem_check_is_on(void) { return unlikely(mem_check.way == WAY_CHECKED); }
 
 /* Who asked: a function of libc's, called by the code at `caller`. */
 struct mem_call {

@@ -4,9 +4,8 @@
  * processor. So nobody has to clear upper halves afterwards (vzeroupper), and what one statement leaves in them another
  * finds: no other code of these files uses them.
  *
- *   65 .. 512     as many vectors from the start as to the end, all read first: no loop, whose end nobody can foresee.
- *                 Of 32 bytes up to 128, where half of them cross no line of cache; of 64 above
- *   more          a loop of 128 bytes a turn with an aligned target; what wide.h says of head and tail is true here
+ *   65 .. 512     as many vectors from the start as to the end, all read first: no loop, whose end nobody can foresee
+ *   more          a loop of 256 bytes a turn with an aligned target; what wide.h says of head and tail is true here
  *   filling up to 64    one store under a mask: one branch for all lengths. Not across the end of a page: a mask that keeps
  *                       off a page that may not be touched takes a hundred times as long. source: Intel, "Optimization
  *                       Reference Manual", masking. Not for copying: no load is served from what a masked store wrote */
@@ -17,8 +16,6 @@
 
 #if defined(__x86_64__)
 
-static inline bool evex_is_used(void) { return mem_limits.level == MEM_64; }
-
 /* Vector r of WIDTH bits: read at an offset from the start, and from the end; write there. %0 to, %1 from, %2 n. */
 #define READ(offset, r) "vmovdqu64 " #offset "(%1), %%" #r "\n\t"
 #define READ_LAST(offset, r) "vmovdqu64 -" #offset "(%1,%2), %%" #r "\n\t"
@@ -28,15 +25,13 @@ static inline bool evex_is_used(void) { return mem_limits.level == MEM_64; }
 #define SPREAD(r) "vpbroadcastb %k1, %%" #r "\n\t"
 #define STEPS(to, second, n, steps) __asm__ volatile(steps : : "r"(to), "r"(second), "r"(n) : "memory")
 
-enum { EVEX_TURN = 128 };
+enum { EVEX_TURN = 256 };
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
 
 static inline void evex_copy_to_128(byte *to, const byte *from, size_t n)
 {
-    STEPS(to, from, n,
-          READ(0, ymm16) READ(32, ymm17) READ_LAST(64, ymm18) READ_LAST(32, ymm19)
-          WRITE(0, ymm16) WRITE(32, ymm17) WRITE_LAST(64, ymm18) WRITE_LAST(32, ymm19));
+    STEPS(to, from, n, READ(0, zmm16) READ_LAST(64, zmm17) WRITE(0, zmm16) WRITE_LAST(64, zmm17));
 }
 
 static inline void evex_copy_to_256(byte *to, const byte *from, size_t n)
@@ -57,35 +52,39 @@ static inline void evex_copy_to_512(byte *to, const byte *from, size_t n)
 
 static inline void evex_turn(byte *to, const byte *from)
 {
-    STEPS(to, from, 0, READ(0, zmm19) READ(64, zmm20) WRITE_ALIGNED(0, zmm19) WRITE_ALIGNED(64, zmm20));
+    STEPS(to, from, 0,
+          READ(0, zmm21) READ(64, zmm22) READ(128, zmm23) READ(192, zmm24)
+          WRITE_ALIGNED(0, zmm21) WRITE_ALIGNED(64, zmm22) WRITE_ALIGNED(128, zmm23) WRITE_ALIGNED(192, zmm24));
 }
 
-/* More than 256 bytes. */
+/* More than 512 bytes. */
 static inline void evex_copy_upwards(byte *to, const byte *from, size_t n)
 {
     const size_t skip = 64 - (uintptr_t)to % 64;
-    byte *const last = to + n - EVEX_TURN;
+    const byte *source = from + skip;
 
-    STEPS(to, from, n, READ(0, zmm16) READ_LAST(128, zmm17) READ_LAST(64, zmm18));
-    from += skip;
-    for (byte *at = to + skip; at < last; at += EVEX_TURN, from += EVEX_TURN)
-        evex_turn(at, from);
-    STEPS(to, from, n, WRITE_LAST(128, zmm17) WRITE_LAST(64, zmm18) WRITE(0, zmm16));
+    STEPS(to, from, n,
+          READ(0, zmm16) READ_LAST(256, zmm17) READ_LAST(192, zmm18) READ_LAST(128, zmm19) READ_LAST(64, zmm20));
+    for (byte *at = to + skip; at < to + n - EVEX_TURN; at += EVEX_TURN, source += EVEX_TURN)
+        evex_turn(at, source);
+    STEPS(to, from, n,
+          WRITE_LAST(256, zmm17) WRITE_LAST(192, zmm18) WRITE_LAST(128, zmm19) WRITE_LAST(64, zmm20) WRITE(0, zmm16));
 }
 
 static inline void evex_copy_downwards(byte *to, const byte *from, size_t n)
 {
     const size_t skip = ((uintptr_t)to + n) % 64;
-    byte *const first = to + EVEX_TURN;
+    const byte *source = from + n - skip;
 
-    STEPS(to, from, n, READ(0, zmm16) READ(64, zmm17) READ_LAST(64, zmm18));
-    from += n - skip;
-    for (byte *at = to + n - skip; at > first;) {
+    STEPS(to, from, n,
+          READ(0, zmm16) READ(64, zmm17) READ(128, zmm18) READ(192, zmm19) READ_LAST(64, zmm20));
+    for (byte *at = to + n - skip; at > to + EVEX_TURN;) {
         at -= EVEX_TURN;
-        from -= EVEX_TURN;
-        evex_turn(at, from);
+        source -= EVEX_TURN;
+        evex_turn(at, source);
     }
-    STEPS(to, from, n, WRITE(0, zmm16) WRITE(64, zmm17) WRITE_LAST(64, zmm18));
+    STEPS(to, from, n,
+          WRITE(0, zmm16) WRITE(64, zmm17) WRITE(128, zmm18) WRITE(192, zmm19) WRITE_LAST(64, zmm20));
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
@@ -107,8 +106,7 @@ static inline void evex_fill_to_64(byte *to, int c, size_t n)
 
 static inline void evex_fill_to_128(byte *to, int c, size_t n)
 {
-    STEPS(to, c, n,
-          SPREAD(ymm16) WRITE(0, ymm16) WRITE(32, ymm16) WRITE_LAST(64, ymm16) WRITE_LAST(32, ymm16));
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(64, zmm16));
 }
 
 static inline void evex_fill_to_256(byte *to, int c, size_t n)
@@ -124,14 +122,15 @@ static inline void evex_fill_to_512(byte *to, int c, size_t n)
           WRITE_LAST(256, zmm16) WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
 }
 
-/* More than 256 bytes. */
+/* More than 512 bytes. */
 static inline void evex_fill_more(byte *to, int c, size_t n)
 {
     byte *const last = to + n - EVEX_TURN;
 
-    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16));
     for (byte *at = to + 64 - (uintptr_t)to % 64; at < last; at += EVEX_TURN)
-        STEPS(at, c, n, WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16));
+        STEPS(at, c, 0, WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16) WRITE_ALIGNED(128, zmm16) WRITE_ALIGNED(192, zmm16));
+    STEPS(to, c, n, WRITE_LAST(256, zmm16) WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
 }
 
 #undef READ

@@ -41,23 +41,38 @@ static NOINLINE void *fill_checked(void *to, int c, size_t n, struct mem_call ca
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
-    return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : move(to, from, n, to);
+    if (likely(n <= mem_check.short_most))
+        return move_short(to, from, n, to);
+    if (likely(mem_check.way == WAY_EVEX))
+        return mem_move_evex(to, from, n, to);
+    return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : mem_move(to, from, n);
 }
 
 EXPORT void *memmove(void *to, const void *from, size_t n)
 {
-    return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : move(to, from, n, to);
+    if (likely(n <= mem_check.short_most))
+        return move_short(to, from, n, to);
+    if (likely(mem_check.way == WAY_EVEX))
+        return mem_move_evex(to, from, n, to);
+    return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : mem_move(to, from, n);
 }
 
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
-    return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy"))
-                             : move(to, from, n, (byte *)to + n);
+    if (likely(n <= mem_check.short_most))
+        return move_short(to, from, n, (byte *)to + n);
+    if (likely(mem_check.way == WAY_EVEX))
+        return mem_move_evex(to, from, n, (byte *)to + n);
+    return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy")) : mem_move_to_end(to, from, n);
 }
 
 EXPORT void *memset(void *to, int c, size_t n)
 {
-    return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : set(to, c, n);
+    if (likely(n <= mem_check.short_most))
+        return set_short(to, c, n);
+    if (likely(mem_check.way == WAY_EVEX))
+        return mem_set_evex(to, c, n);
+    return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : mem_set(to, c, n);
 }
 
 extern __typeof__(mempcpy) __mempcpy __attribute__((alias("mempcpy"), visibility("default")));

@@ -3,14 +3,20 @@
 #include "mem/steps.h"
 
 #if defined(__x86_64__)
-static inline void move_evex(byte *to, const byte *from, size_t n)
+void *mem_move_evex(byte *to, const byte *from, size_t n, void *result)
 {
-    if (n <= 512)
+    if (n <= 512) {
         evex_copy_to_512(to, from, n);
+        return result;
+    }
+    fault_if_negative(to, n);
+    if (repeat_may_copy(to, from, n))
+        repeat_copy(to, from, n);
     else if (goes_upwards(to, from, n))
         evex_copy_upwards(to, from, n);
     else
         evex_copy_downwards(to, from, n);
+    return result;
 }
 #endif
 
@@ -20,9 +26,7 @@ void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 #if defined(__x86_64__)
     if (repeat_may_copy(to, from, n))
         repeat_copy(to, from, n);
-    else if (mem_limits.level == MEM_64)
-        move_evex(to, from, n);
-    else if (mem_limits.level == MEM_32)
+    else if (mem_limits.level != MEM_16)
         mem_move_wide_32(to, from, n);
     else
 #endif
@@ -30,6 +34,19 @@ void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
     return result;
 }
 
-void *mem_move(void *to, const void *from, size_t n) { return move(to, from, n, to); }
+static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
+{
+    if (mem_limits.level != MEM_64)
+        return move_narrow(to, from, n, result);
+    return n <= SHORT_MOST ? move_short(to, from, n, result) : mem_move_evex(to, from, n, result);
+}
 
-void *mem_move_to_end(void *to, const void *from, size_t n) { return move(to, from, n, (byte *)to + n); }
+void *mem_move(void *to, const void *from, size_t n)
+{
+    return move_any(to, from, n, to);
+}
+
+void *mem_move_to_end(void *to, const void *from, size_t n)
+{
+    return move_any(to, from, n, (byte *)to + n);
+}

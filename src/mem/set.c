@@ -2,17 +2,29 @@
 #include "mem/repeat.h"
 #include "mem/steps.h"
 
+#if defined(__x86_64__)
+void *mem_set_evex(byte *to, int c, size_t n)
+{
+    if (n <= 512) {
+        evex_fill_to_512(to, c, n);
+        return to;
+    }
+    fault_if_negative(to, n);
+    if (repeat_is_for(mem_limits.set_rep, n))
+        repeat_fill(to, c, n);
+    else
+        evex_fill_more(to, c, n);
+    return to;
+}
+#endif
+
 void *mem_set_wide(byte *to, int c, size_t n)
 {
     fault_if_negative(to, n);
 #if defined(__x86_64__)
     if (repeat_is_for(mem_limits.set_rep, n))
         repeat_fill(to, c, n);
-    else if (mem_limits.level == MEM_64 && n <= 512)
-        evex_fill_to_512(to, c, n);
-    else if (mem_limits.level == MEM_64)
-        evex_fill_more(to, c, n);
-    else if (mem_limits.level == MEM_32)
+    else if (mem_limits.level != MEM_16)
         mem_set_wide_32(to, c, n);
     else
 #endif
@@ -22,4 +34,9 @@ void *mem_set_wide(byte *to, int c, size_t n)
 
 void *mem_set_narrow(byte *to, int c, size_t n) { return set_narrow(to, c, n); }
 
-void *mem_set(void *to, int c, size_t n) { return set(to, c, n); }
+void *mem_set(void *to, int c, size_t n)
+{
+    if (mem_limits.level != MEM_64)
+        return mem_set_narrow(to, c, n);
+    return n <= SHORT_MOST ? set_short(to, c, n) : mem_set_evex(to, c, n);
+}

@@ -15,12 +15,13 @@
 
 #include "mem/evex.h"
 
-/* More than 128 bytes, as wide as the processor is. returns: `result`, or `to`; so the call is the last thing that its
- * caller does. */
+/* For the rest: more than 128 bytes; more than SHORT_MOST, where evex.h is of use; any number in vectors of 16.
+ * returns: `result`, or `to`; so the call is the last thing that its caller does. */
+enum { SHORT_MOST = 256 };
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
+void *mem_move_evex(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
 void *mem_set_wide(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
-
-/* Any number of bytes, up to 128 in vectors of 16. returns: `to`. */
+void *mem_set_evex(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 void *mem_set_narrow(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
@@ -74,37 +75,46 @@ static inline void move_65_to_128(byte *to, const byte *from, size_t n)
     store16(to + n - 16, z);
 }
 
-/* returns: `result`. */
-ALWAYS_INLINE void *move(byte *to, const byte *from, size_t n, void *result)
+/* Up to 64 bytes. The order of the questions is by what real programs copy. returns: `result`. */
+ALWAYS_INLINE void *move_to_64(byte *to, const byte *from, size_t n, void *result)
 {
-    if (n <= 15) {
-        if (n >= 4)
-            move_4_to_15(to, from, n);
-        else if (n != 0)
-            move_1_to_3(to, from, n);
-        return result;
-    }
-    if (n <= 64) {
+    if (likely(n >= 16)) {
         move_16_to_64(to, from, n);
         return result;
     }
-#if defined(__x86_64__)
-    if (likely(evex_is_used())) {
-        if (n <= 128) {
-            evex_copy_to_128(to, from, n);
-            return result;
-        }
-        if (n <= 256) {
-            evex_copy_to_256(to, from, n);
-            return result;
-        }
-        return mem_move_wide(to, from, n, result);
+    if (n >= 4) {
+        move_4_to_15(to, from, n);
+        return result;
     }
-#endif
+    if (n != 0)
+        move_1_to_3(to, from, n);
+    return result;
+}
+
+/* returns: `result`. */
+ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *result)
+{
+    if (likely(n <= 64))
+        return move_to_64(to, from, n, result);
     if (n > 128)
         return mem_move_wide(to, from, n, result);
     move_65_to_128(to, from, n);
     return result;
+}
+
+/* Up to 256 bytes, where evex.h is of use. returns: `result`. */
+ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
+{
+#if defined(__x86_64__)
+    if (unlikely(n > 64)) {
+        if (n <= 128)
+            evex_copy_to_128(to, from, n);
+        else
+            evex_copy_to_256(to, from, n);
+        return result;
+    }
+#endif
+    return move_to_64(to, from, n, result);
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
@@ -173,27 +183,24 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
     return to;
 }
 
-#if defined(__x86_64__)
-/* returns: `to`. */
-ALWAYS_INLINE void *set(byte *to, int c, size_t n)
+/* Up to 256 bytes, where evex.h is of use. returns: `to`. */
+ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
-    if (unlikely(!evex_is_used()))
-        return mem_set_narrow(to, c, n);
-    if (n <= 64) {
+#if defined(__x86_64__)
+    if (likely(n <= 64)) {
         if (unlikely(!evex_may_mask(to)))
             return mem_set_narrow(to, c, n);
         evex_fill_to_64(to, c, n);
-    } else if (n <= 128) {
-        evex_fill_to_128(to, c, n);
-    } else if (n <= 256) {
-        evex_fill_to_256(to, c, n);
-    } else {
-        return mem_set_wide(to, c, n);
+        return to;
     }
+    if (likely(n <= 128))
+        evex_fill_to_128(to, c, n);
+    else
+        evex_fill_to_256(to, c, n);
     return to;
-}
 #else
-ALWAYS_INLINE void *set(byte *to, int c, size_t n) { return set_narrow(to, c, n); }
+    return mem_set_narrow(to, c, n);
 #endif
+}
 
 #endif

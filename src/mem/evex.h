@@ -6,9 +6,10 @@
  *
  *   65 .. 512     as many vectors from the start as to the end, all read first: no loop, whose end nobody can foresee
  *   more          a loop of 256 bytes a turn with an aligned target; what wide.h says of head and tail is true here
- *   filling up to 64    one store under a mask: one branch for all lengths. Not across the end of a page: a mask that keeps
- *                       off a page that may not be touched takes a hundred times as long. source: Intel, "Optimization
- *                       Reference Manual", masking. Not for copying: no load is served from what a masked store wrote */
+ *   up to 64      one vector under a mask: one branch for all lengths. Not across the end of a page: a mask that keeps
+ * off a page that may not be touched takes a hundred times as long. source: Intel, "Optimization Reference Manual",
+ * masking. Its price: a load is not served from what a masked store has just written, so 16 bytes that are copied and
+ * read at once take twice as long. docs/design/023 */
 #ifndef ASHLAR_MEM_EVEX_H
 #define ASHLAR_MEM_EVEX_H
 
@@ -29,6 +30,21 @@ enum { EVEX_TURN = 256 };
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
 
+static inline bool evex_may_mask(const byte *at) { return (uintptr_t)at % 4096 <= 4096 - 64; }
+
+static inline void evex_copy_to_64(byte *to, const byte *from, size_t n)
+{
+    uint64_t bits;
+
+    __asm__ volatile("bzhi %3, %4, %0\n\t"
+                     "kmovq %0, %%k1\n\t"
+                     "vmovdqu8 (%2), %%zmm16%{%%k1%}%{z%}\n\t"
+                     "vmovdqu8 %%zmm16, (%1)%{%%k1%}"
+                     : "=&r"(bits)
+                     : "r"(to), "r"(from), "r"(n), "r"(UINT64_MAX)
+                     : "memory");
+}
+
 static inline void evex_copy_to_128(byte *to, const byte *from, size_t n)
 {
     STEPS(to, from, n, READ(0, zmm16) READ_LAST(64, zmm17) WRITE(0, zmm16) WRITE_LAST(64, zmm17));
@@ -37,24 +53,24 @@ static inline void evex_copy_to_128(byte *to, const byte *from, size_t n)
 static inline void evex_copy_to_256(byte *to, const byte *from, size_t n)
 {
     STEPS(to, from, n,
-          READ(0, zmm16) READ(64, zmm17) READ_LAST(128, zmm18) READ_LAST(64, zmm19)
-          WRITE(0, zmm16) WRITE(64, zmm17) WRITE_LAST(128, zmm18) WRITE_LAST(64, zmm19));
+          READ(0, zmm16) READ(64, zmm17) READ_LAST(128, zmm18) READ_LAST(64, zmm19) WRITE(0, zmm16) WRITE(64, zmm17)
+              WRITE_LAST(128, zmm18) WRITE_LAST(64, zmm19));
 }
 
 static inline void evex_copy_to_512(byte *to, const byte *from, size_t n)
 {
     STEPS(to, from, n,
-          READ(0, zmm16) READ(64, zmm17) READ(128, zmm18) READ(192, zmm19)
-          READ_LAST(256, zmm20) READ_LAST(192, zmm21) READ_LAST(128, zmm22) READ_LAST(64, zmm23)
-          WRITE(0, zmm16) WRITE(64, zmm17) WRITE(128, zmm18) WRITE(192, zmm19)
-          WRITE_LAST(256, zmm20) WRITE_LAST(192, zmm21) WRITE_LAST(128, zmm22) WRITE_LAST(64, zmm23));
+          READ(0, zmm16) READ(64, zmm17) READ(128, zmm18) READ(192, zmm19) READ_LAST(256, zmm20) READ_LAST(192, zmm21)
+              READ_LAST(128, zmm22) READ_LAST(64, zmm23) WRITE(0, zmm16) WRITE(64, zmm17) WRITE(128, zmm18)
+                  WRITE(192, zmm19) WRITE_LAST(256, zmm20) WRITE_LAST(192, zmm21) WRITE_LAST(128, zmm22)
+                      WRITE_LAST(64, zmm23));
 }
 
 static inline void evex_turn(byte *to, const byte *from)
 {
     STEPS(to, from, 0,
-          READ(0, zmm21) READ(64, zmm22) READ(128, zmm23) READ(192, zmm24)
-          WRITE_ALIGNED(0, zmm21) WRITE_ALIGNED(64, zmm22) WRITE_ALIGNED(128, zmm23) WRITE_ALIGNED(192, zmm24));
+          READ(0, zmm21) READ(64, zmm22) READ(128, zmm23) READ(192, zmm24) WRITE_ALIGNED(0, zmm21)
+              WRITE_ALIGNED(64, zmm22) WRITE_ALIGNED(128, zmm23) WRITE_ALIGNED(192, zmm24));
 }
 
 /* More than 512 bytes. */
@@ -76,20 +92,16 @@ static inline void evex_copy_downwards(byte *to, const byte *from, size_t n)
     const size_t skip = ((uintptr_t)to + n) % 64;
     const byte *source = from + n - skip;
 
-    STEPS(to, from, n,
-          READ(0, zmm16) READ(64, zmm17) READ(128, zmm18) READ(192, zmm19) READ_LAST(64, zmm20));
+    STEPS(to, from, n, READ(0, zmm16) READ(64, zmm17) READ(128, zmm18) READ(192, zmm19) READ_LAST(64, zmm20));
     for (byte *at = to + n - skip; at > to + EVEX_TURN;) {
         at -= EVEX_TURN;
         source -= EVEX_TURN;
         evex_turn(at, source);
     }
-    STEPS(to, from, n,
-          WRITE(0, zmm16) WRITE(64, zmm17) WRITE(128, zmm18) WRITE(192, zmm19) WRITE_LAST(64, zmm20));
+    STEPS(to, from, n, WRITE(0, zmm16) WRITE(64, zmm17) WRITE(128, zmm18) WRITE(192, zmm19) WRITE_LAST(64, zmm20));
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
-
-static inline bool evex_may_mask(const byte *to) { return (uintptr_t)to % 4096 <= 4096 - 64; }
 
 static inline void evex_fill_to_64(byte *to, int c, size_t n)
 {
@@ -111,15 +123,14 @@ static inline void evex_fill_to_128(byte *to, int c, size_t n)
 
 static inline void evex_fill_to_256(byte *to, int c, size_t n)
 {
-    STEPS(to, c, n,
-          SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
 }
 
 static inline void evex_fill_to_512(byte *to, int c, size_t n)
 {
     STEPS(to, c, n,
-          SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16)
-          WRITE_LAST(256, zmm16) WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+          SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16) WRITE_LAST(256, zmm16)
+              WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
 }
 
 /* More than 512 bytes. */
@@ -129,7 +140,8 @@ static inline void evex_fill_more(byte *to, int c, size_t n)
 
     STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16));
     for (byte *at = to + 64 - (uintptr_t)to % 64; at < last; at += EVEX_TURN)
-        STEPS(at, c, 0, WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16) WRITE_ALIGNED(128, zmm16) WRITE_ALIGNED(192, zmm16));
+        STEPS(at, c, 0,
+              WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16) WRITE_ALIGNED(128, zmm16) WRITE_ALIGNED(192, zmm16));
     STEPS(to, c, n, WRITE_LAST(256, zmm16) WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
 }
 

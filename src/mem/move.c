@@ -41,12 +41,6 @@ static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
     return n <= SHORT_MOST ? move_short(to, from, n, result) : mem_move_evex(to, from, n, result);
 }
 
-void *mem_move(void *to, const void *from, size_t n)
-{
-    return move_any(to, from, n, to);
-}
+void *mem_move(void *to, const void *from, size_t n) { return move_any(to, from, n, to); }
 
-void *mem_move_to_end(void *to, const void *from, size_t n)
-{
-    return move_any(to, from, n, (byte *)to + n);
-}
+void *mem_move_to_end(void *to, const void *from, size_t n) { return move_any(to, from, n, (byte *)to + n); }

@@ -15,7 +15,8 @@ static inline bool repeat_may_copy(const byte *to, const byte *from, size_t n)
     enum { CLOSE = 64, PAGE = 4096 };
     const uintptr_t above = (uintptr_t)to - (uintptr_t)from;
 
-    return repeat_is_for(mem_limits.copy_rep, n) && goes_upwards(to, from, n) && above % PAGE >= CLOSE && -above >= CLOSE;
+    return repeat_is_for(mem_limits.copy_rep, n) && goes_upwards(to, from, n) && above % PAGE >= CLOSE &&
+           -above >= CLOSE;
 }
 
 /* More than 64 bytes. It wants the target aligned: the head is read before, and written behind. source: Intel,

@@ -75,7 +75,7 @@ static inline void move_65_to_128(byte *to, const byte *from, size_t n)
     store16(to + n - 16, z);
 }
 
-/* Up to 64 bytes. The order of the questions is by what real programs copy. returns: `result`. */
+/* Up to 64 bytes. returns: `result`. */
 ALWAYS_INLINE void *move_to_64(byte *to, const byte *from, size_t n, void *result)
 {
     if (likely(n >= 16)) {
@@ -107,10 +107,14 @@ ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *resul
 {
 #if defined(__x86_64__)
     if (unlikely(n > 64)) {
-        if (n <= 128)
+        if (likely(n <= 128))
             evex_copy_to_128(to, from, n);
         else
             evex_copy_to_256(to, from, n);
+        return result;
+    }
+    if (likely(evex_may_mask(to) && evex_may_mask(from))) {
+        evex_copy_to_64(to, from, n);
         return result;
     }
 #endif

@@ -1,5 +1,5 @@
-/* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c and wide_32.c sets WIDE and includes this: the
- * compiler cannot be told the width of a vector in another way.
+/* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c and wide_32.c sets WIDE and includes this:
+ * the compiler cannot be told the width of a vector in another way.
  *
  *   up to 256, 512   as many vectors from the start as to the end, all read first: no loop, whose end nobody can
  * foresee more, upwards      |head| aligned turn | turn | ... |        tail: four vectors | the head and the tail are

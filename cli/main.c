@@ -29,6 +29,7 @@ static int cmd_help(int argc, char **argv);
 static const struct subcommand subcommands[] = {
     {"run", cmd_run, false},   {"sizes", cmd_sizes, false},
     {"tune", cmd_tune, false}, {"tune-measure", tune_child, true},
+    {"lab", cmd_lab, false},   {"explain", cmd_explain, false},
     {"help", cmd_help, false},
 };
 
@@ -47,10 +48,12 @@ static const struct argp parser = {
     .args_doc = "SUBCOMMAND [ARGUMENT...]",
     .doc = "Run programs on Ashlar's malloc and look at their heaps."
            "\vSubcommands:\n"
-           "  run    run a command with Ashlar's malloc, and sum up\n"
-           "  sizes  run a command and count what it copies and fills\n"
-           "  tune   measure which thresholds of memcpy and memset suit this machine\n"
-           "  help   explain a subcommand\n\n"
+           "  run      run a command with Ashlar's malloc, and sum up\n"
+           "  sizes    run a command and count what it copies and fills\n"
+           "  tune     measure which thresholds of memcpy and memset suit this machine\n"
+           "  lab      measure what textbooks say about stack and heap\n"
+           "  explain  explain malloc and its relatives, one page each\n"
+           "  help     explain a subcommand\n\n"
            "'ashlar SUBCOMMAND --help' lists its options.",
 };
 
@@ -124,6 +127,8 @@ int main(int argc, char **argv)
     struct call call = {0};
 
     fill_streams();
+    if (argc > 1 && strcmp(argv[1], "lab-experiment") == 0) /* before anything has used the heap */
+        return cmd_lab_experiment(argc - 1, argv + 1);
     argp_err_exit_status = EXIT_USAGE;
     usage_parse(&parser, "ashlar", argc, argv, &call);
     return find_subcommand(call.name)->run(argc - call.first, argv + call.first);

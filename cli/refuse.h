@@ -10,6 +10,7 @@
 enum {
     EXIT_FINDING = 1,   /* a limit was exceeded */
     EXIT_USAGE = 2,     /* the command line makes no sense */
+    EXIT_BAD_INPUT = 4, /* a file that we were given cannot be understood */
     EXIT_UNWRITTEN = 5, /* the result could not be written */
     EXIT_REFUSED = 125, /* we cannot do it, the command was not started */
     EXIT_NO_RUN = 126,  /* found, but cannot be executed */

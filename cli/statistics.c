@@ -1,6 +1,7 @@
 /* statistics.c: from samples to a median with its uncertainty. */
 #include "statistics.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { RESAMPLES = 400, RUNS_MOST = 64 };
@@ -81,8 +82,8 @@ struct statistics statistics_of(const struct statistics_sample samples[], size_t
     if (values[0] < values[n - 1]) {
         for (size_t i = 0; i < RESAMPLES; i++)
             medians[i] = resampled_median(samples, starts, runs, scratch + n, &seed);
-        result.lo = statistics_quantile(medians, RESAMPLES, 0.025);
-        result.hi = sorted_quantile(medians, RESAMPLES, 0.975);
+        result.lo = fmin(result.median, statistics_quantile(medians, RESAMPLES, 0.025));
+        result.hi = fmax(result.median, sorted_quantile(medians, RESAMPLES, 0.975));
     }
     return result;
 }

@@ -377,7 +377,7 @@ def usage():
         is_equal((result.status, result.out), (2, ""), str(words))
         contains(result.err, text)
     contains(ashlar("help", "sizes").out, "Usage: ashlar sizes [OPTION...] [--] COMMAND")
-    contains(ashlar("--help").out, "  sizes  run a command and count")
+    contains(ashlar("--help").out, "  sizes    run a command and count")
 
 
 @story

@@ -24,7 +24,7 @@ story() {
     fi
 }
 
-echo 1..24
+echo 1..37
 story help 0 'Usage: ashlar [OPTION...] SUBCOMMAND' --help
 story help_subcommand 0 'Usage: ashlar run [OPTION...] [--] COMMAND' help run
 story help_without_subcommand 0 'Subcommands:' help
@@ -49,4 +49,17 @@ story bad_size 2 "--max-peak is a size such as 512K, 10M or 2G, not '10X'" run -
 story size_too_large 2 "not '99999999999T'" run --max-peak=99999999999T -- true
 story bad_count 2 "--max-allocs is a whole number, not '1M'" run --max-allocs=1M -- true
 story bad_color 2 "--color is always, never or auto, not 'red'" run --color=red -- true
+story lab_help 0 '--max-touch=SIZE' lab --help
+story lab_list 0 'growth       Which way they grow' lab --list
+story lab_list_chinese 0 '增长方向' lab --list --lang zh
+story lab_unknown_card 2 "no card is called 'grwoth', did you mean 'growth'? (see --list)" lab --only malloc,grwoth
+story lab_empty_card 2 "no card is called ''" lab --only malloc,
+story lab_bad_seed 2 "--seed is a whole number, not '1x'" lab --seed 1x
+story lab_bad_size 2 "--max-touch is a size such as 512K, 10M or 2G, not '0'" lab --max-touch 0
+story lab_bad_language 2 "--lang is en or zh, not 'fr'" lab --lang fr
+story lab_word_too_many 2 "'growth' is one word too many" lab growth
+story lab_experiment_is_internal 2 "this subcommand is for 'ashlar lab' alone" lab-experiment growth
+story explain_help 0 'Usage: ashlar explain [OPTION...] [TOPIC]' explain --help
+story explain_two_topics 2 "one topic at a time, not 'calloc' as well" explain malloc calloc
+story explain_bad_language 2 "--lang is en or zh, not 'fr'" explain --lang=fr malloc
 exit $failed

@@ -267,9 +267,9 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.bytes_left = has_heap ? ashlar_bytes_left : all_is_room;
     mem_check.place_of = has_heap ? ashlar_place_of : all_is_unknown;
     mem_check.mode = (uint8_t)mode;
-    const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : mem_limits.level == MEM_64 ? WAY_EVEX : WAY_PLAIN;
+    const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
 
-    mem_check.short_most = way == WAY_EVEX ? SHORT_MOST : 0;
+    mem_check.short_most = way == WAY_SHORT ? SHORT_MOST : 0;
     /* release: whoever sees the way, also a thread that another constructor started, sees the rest. */
     __atomic_store_n(&mem_check.way, way, __ATOMIC_RELEASE);
 }

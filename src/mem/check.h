@@ -16,11 +16,11 @@ enum check_scope { CHECK_BOTH, CHECK_TARGET };
 enum check_small { CHECK_FAST, CHECK_FULL };
 
 /* What a function of libc's does with a call. */
-enum check_way { WAY_PLAIN, WAY_EVEX, WAY_CHECKED };
+enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
 
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* Up to so many bytes are copied and filled without another question: SHORT_MOST on WAY_EVEX, else 0. So the one
+    /* Up to so many bytes are copied and filled without another question: SHORT_MOST on WAY_SHORT, else 0. So the one
      * comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors? */
     size_t short_most;
     uint8_t way;   /* enum check_way */

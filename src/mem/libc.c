@@ -43,8 +43,8 @@ EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
     if (likely(n <= mem_check.short_most))
         return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_EVEX))
-        return mem_move_evex(to, from, n, to);
+    if (likely(mem_check.way == WAY_SHORT))
+        return mem_move_long(to, from, n, to);
     return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : mem_move(to, from, n);
 }
 
@@ -52,8 +52,8 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 {
     if (likely(n <= mem_check.short_most))
         return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_EVEX))
-        return mem_move_evex(to, from, n, to);
+    if (likely(mem_check.way == WAY_SHORT))
+        return mem_move_long(to, from, n, to);
     return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : mem_move(to, from, n);
 }
 
@@ -61,8 +61,8 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
     if (likely(n <= mem_check.short_most))
         return move_short(to, from, n, (byte *)to + n);
-    if (likely(mem_check.way == WAY_EVEX))
-        return mem_move_evex(to, from, n, (byte *)to + n);
+    if (likely(mem_check.way == WAY_SHORT))
+        return mem_move_long(to, from, n, (byte *)to + n);
     return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy")) : mem_move_to_end(to, from, n);
 }
 
@@ -70,8 +70,8 @@ EXPORT void *memset(void *to, int c, size_t n)
 {
     if (likely(n <= mem_check.short_most))
         return set_short(to, c, n);
-    if (likely(mem_check.way == WAY_EVEX))
-        return mem_set_evex(to, c, n);
+    if (likely(mem_check.way == WAY_SHORT))
+        return mem_set_long(to, c, n);
     return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : mem_set(to, c, n);
 }
 

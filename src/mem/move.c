@@ -2,9 +2,9 @@
 #include "mem/repeat.h"
 #include "mem/steps.h"
 
-#if defined(__x86_64__)
-void *mem_move_evex(byte *to, const byte *from, size_t n, void *result)
+void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 {
+#if defined(__x86_64__)
     if (n <= 512) {
         evex_copy_to_512(to, from, n);
         return result;
@@ -17,8 +17,10 @@ void *mem_move_evex(byte *to, const byte *from, size_t n, void *result)
     else
         evex_copy_downwards(to, from, n);
     return result;
-}
+#else
+    return mem_move_wide(to, from, n, result);
 #endif
+}
 
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 {
@@ -36,9 +38,9 @@ void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 
 static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
 {
-    if (mem_limits.level != MEM_64)
+    if (!short_is_right())
         return move_narrow(to, from, n, result);
-    return n <= SHORT_MOST ? move_short(to, from, n, result) : mem_move_evex(to, from, n, result);
+    return n <= SHORT_MOST ? move_short(to, from, n, result) : mem_move_long(to, from, n, result);
 }
 
 void *mem_move(void *to, const void *from, size_t n) { return move_any(to, from, n, to); }

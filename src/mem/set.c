@@ -2,9 +2,9 @@
 #include "mem/repeat.h"
 #include "mem/steps.h"
 
-#if defined(__x86_64__)
-void *mem_set_evex(byte *to, int c, size_t n)
+void *mem_set_long(byte *to, int c, size_t n)
 {
+#if defined(__x86_64__)
     if (n <= 512) {
         evex_fill_to_512(to, c, n);
         return to;
@@ -15,8 +15,10 @@ void *mem_set_evex(byte *to, int c, size_t n)
     else
         evex_fill_more(to, c, n);
     return to;
-}
+#else
+    return mem_set_wide(to, c, n);
 #endif
+}
 
 void *mem_set_wide(byte *to, int c, size_t n)
 {
@@ -36,7 +38,7 @@ void *mem_set_narrow(byte *to, int c, size_t n) { return set_narrow(to, c, n); }
 
 void *mem_set(void *to, int c, size_t n)
 {
-    if (mem_limits.level != MEM_64)
+    if (!short_is_right())
         return mem_set_narrow(to, c, n);
-    return n <= SHORT_MOST ? set_short(to, c, n) : mem_set_evex(to, c, n);
+    return n <= SHORT_MOST ? set_short(to, c, n) : mem_set_long(to, c, n);
 }

@@ -15,13 +15,22 @@
 
 #include "mem/evex.h"
 
-/* For the rest: more than 128 bytes; more than SHORT_MOST, where evex.h is of use; any number in vectors of 16.
- * returns: `result`, or `to`; so the call is the last thing that its caller does. */
+/* Up to SHORT_MOST bytes there is a shorter way, move_short() and set_short(), on the processors that it is made for.
+ */
+#if defined(__x86_64__)
 enum { SHORT_MOST = 256 };
+static inline bool short_is_right(void) { return mem_limits.level == MEM_64; }
+#else
+enum { SHORT_MOST = 128 };
+static inline bool short_is_right(void) { return true; }
+#endif
+
+/* For the rest: more than 128 bytes; more than SHORT_MOST on those processors; any number in vectors of 16.
+ * returns: `result`, or `to`; so the call is the last thing that its caller does. */
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
-void *mem_move_evex(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
+void *mem_move_long(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
 void *mem_set_wide(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
-void *mem_set_evex(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
+void *mem_set_long(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 void *mem_set_narrow(byte *to, int c, size_t n) __attribute__((visibility("hidden")));
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
@@ -102,7 +111,7 @@ ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *resu
     return result;
 }
 
-/* Up to 256 bytes, where evex.h is of use. returns: `result`. */
+/* Up to SHORT_MOST bytes, where short_is_right(). returns: `result`. */
 ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
@@ -118,7 +127,7 @@ ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *resul
         return result;
     }
 #endif
-    return move_to_64(to, from, n, result);
+    return move_narrow(to, from, n, result);
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
@@ -187,7 +196,7 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
     return to;
 }
 
-/* Up to 256 bytes, where evex.h is of use. returns: `to`. */
+/* Up to SHORT_MOST bytes, where short_is_right(). returns: `to`. */
 ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
@@ -203,7 +212,7 @@ ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
         evex_fill_to_256(to, c, n);
     return to;
 #else
-    return mem_set_narrow(to, c, n);
+    return set_narrow(to, c, n);
 #endif
 }
 

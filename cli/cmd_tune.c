@@ -320,12 +320,14 @@ static size_t most_by_memory(void)
     return share > MOST ? MOST : share < MOST_LEAST ? MOST_LEAST : share;
 }
 
-/* Write the line, if a file is named. returns: exit status. */
+/* Write the line, if a file is named: none when there is nothing to set, so that nobody's own settings are wiped out.
+ * returns: exit status. */
 static int write_conf(const char *path, const char *conf)
 {
     char *line = NULL;
-    const int bytes = path != NULL ? asprintf(&line, "ASHLAR_CONF=%s\n", conf) : 0;
-    const int error = path == NULL ? 0 : bytes < 0 ? ENOMEM : output_write(path, line, (size_t)bytes);
+    const bool any = path != NULL && *conf != '\0';
+    const int bytes = any ? asprintf(&line, "ASHLAR_CONF=%s\n", conf) : 0;
+    const int error = path == NULL ? 0 : bytes < 0 ? ENOMEM : output_write(path, any ? line : "", (size_t)bytes);
 
     if (bytes > 0)
         free(line);

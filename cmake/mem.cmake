@@ -9,7 +9,9 @@ set(mem ${PROJECT_SOURCE_DIR}/src/mem)
 set(mem_core_sources ${mem}/level.c ${mem}/move.c ${mem}/set.c ${mem}/wide_16.c)
 set(mem_names_sources ${mem}/check.c ${mem}/libc.c ${mem}/start.c ${mem}/strings.c ${PROJECT_SOURCE_DIR}/src/base/options.c)
 set(mem_exports ${mem}/exports.map)
+set(mem_is_for_x86 OFF)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(mem_is_for_x86 ON)
   list(APPEND mem_core_sources ${mem}/wide_32.c)
   set_source_files_properties(${mem}/wide_32.c PROPERTIES COMPILE_OPTIONS "-mavx2")
 endif()
@@ -21,6 +23,8 @@ target_compile_options(ashlar_mem_flags INTERFACE
   -fno-builtin $<$<C_COMPILER_ID:GNU>:-fno-tree-loop-distribute-patterns$<SEMICOLON>-fno-tree-loop-vectorize$<SEMICOLON>-fno-instrument-functions$<SEMICOLON>-fno-crossjumping>
   $<$<C_COMPILER_ID:Clang>:-fno-vectorize$<SEMICOLON>-fno-slp-vectorize>
   # (crossjumping: a jump to another path's last two instructions takes as long as they do, on the shortest paths.)
+  # evex.h has registers 16 to 31 to itself, whatever else is wanted of the compiler.
+  $<$<BOOL:${mem_is_for_x86}>:-mno-avx512f>
   # Others' constructors come here before any sanitizer has started.
   -fno-sanitize=all)
 target_compile_definitions(ashlar_mem_flags INTERFACE _GNU_SOURCE)

@@ -35,13 +35,14 @@ ASHLAR_API void *ashlar_memmove(void *to, const void *from, size_t n);
 ASHLAR_API void *ashlar_memset(void *to, int c, size_t n);
 
 #if defined(__GNUC__) && !defined(ASHLAR_MEM_NO_MACROS)
-/* A length that the compiler knows becomes its own instructions. &ashlar_memcpy is still the function. */
+/* A short length that the compiler knows becomes its own instructions. &ashlar_memcpy is still the function. */
+#define ASHLAR_MEM_IS_SHORT(n) (__builtin_constant_p(n) && (n) <= 256)
 #define ashlar_memcpy(to, from, n)                                                                                     \
-    (__builtin_constant_p(n) ? __builtin_memcpy((to), (from), (n)) : ashlar_memcpy((to), (from), (n)))
+    (ASHLAR_MEM_IS_SHORT(n) ? __builtin_memcpy((to), (from), (n)) : ashlar_memcpy((to), (from), (n)))
 #define ashlar_memmove(to, from, n)                                                                                    \
-    (__builtin_constant_p(n) ? __builtin_memmove((to), (from), (n)) : ashlar_memmove((to), (from), (n)))
+    (ASHLAR_MEM_IS_SHORT(n) ? __builtin_memmove((to), (from), (n)) : ashlar_memmove((to), (from), (n)))
 #define ashlar_memset(to, c, n)                                                                                        \
-    (__builtin_constant_p(n) ? __builtin_memset((to), (c), (n)) : ashlar_memset((to), (c), (n)))
+    (ASHLAR_MEM_IS_SHORT(n) ? __builtin_memset((to), (c), (n)) : ashlar_memset((to), (c), (n)))
 #endif
 
 /* ---- The same, checked ------------------------------------------------------------------------------------------------- */

@@ -101,6 +101,16 @@ static struct statistics loop_ratio(const struct tune_sweep *sweep, enum tune_va
     return statistics_of(samples, (size_t)sweep->rounds, 1, scratch);
 }
 
+/* Whether the loops of `level` are clearly slower than the default's at some size. */
+static bool is_worse_anywhere(const struct tune_sweep *sweep, double margin, enum tune_variant level)
+{
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        for (int size = 0; size < sweep->size_count; size++)
+            if (compare(sweep, margin, (enum tune_operation)operation, size, TUNE_AUTO_LOOP, level) == WORSE)
+                return true;
+    return false;
+}
+
 static enum tune_variant best_level(const struct tune_sweep *sweep, double margin)
 {
     enum tune_variant best = TUNE_AUTO_LOOP;
@@ -110,7 +120,7 @@ static enum tune_variant best_level(const struct tune_sweep *sweep, double margi
         if (!sweep->has[level])
             continue;
         const struct statistics ratio = loop_ratio(sweep, TUNE_AUTO_LOOP, level);
-        if (ratio.lo > 1 + margin && ratio.median > gain) {
+        if (ratio.lo > 1 + margin && ratio.median > gain && !is_worse_anywhere(sweep, margin, level)) {
             best = level;
             gain = ratio.median;
         }

@@ -124,7 +124,7 @@ int tune_child(int argc, char **argv)
     if (copy == NULL || fill == NULL || !make_workers(workers, (int)threads, most))
         return 1;
     tell_library();
-    for (size_t bytes = 1024; bytes <= most; bytes *= 2) {
+    for (size_t bytes = TUNE_LEAST; bytes <= most; bytes *= 2) {
         (void)printf("copy %zu %.3f\n", bytes, time_size(workers, (int)threads, TUNE_COPY, bytes));
         (void)printf("set %zu %.3f\n", bytes, time_size(workers, (int)threads, TUNE_SET, bytes));
     }

@@ -30,7 +30,7 @@ const struct tune_variant_info tune_variants[TUNE_VARIANTS] = {
 void tune_plan(struct tune_sweep *sweep, size_t most)
 {
     sweep->size_count = 0;
-    for (size_t bytes = 1024; bytes <= most && sweep->size_count < TUNE_SIZES; bytes *= 2)
+    for (size_t bytes = TUNE_LEAST; bytes <= most && sweep->size_count < TUNE_SIZES; bytes *= 2)
         sweep->sizes[sweep->size_count++] = bytes;
     sweep->threadings = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 1;
     for (int variant = 0; variant < TUNE_VARIANTS; variant++)
@@ -68,7 +68,7 @@ static _Noreturn void become(const struct child *child, const struct found_libra
     _exit(EXIT_NO_RUN);
 }
 
-/* Read all that the child prints, for no longer than it may take. returns: false when it does not end. */
+/* Read all that the child prints. returns: false when it says nothing for CHILD_SECONDS, or does not end. */
 static bool read_all(int from, char *text, size_t room)
 {
     struct pollfd ready = {.fd = from, .events = POLLIN};
@@ -92,6 +92,8 @@ static bool take_line(const char *line, const struct tune_sweep *sweep, struct t
     double ns;
 
     if (sscanf(line, "%7s %zu %lf", word, &bytes, &ns) != 3 || ns <= 0)
+        return false;
+    if (strcmp(word, "copy") != 0 && strcmp(word, "set") != 0)
         return false;
     const enum tune_operation operation = strcmp(word, "copy") == 0 ? TUNE_COPY : TUNE_SET;
 

@@ -31,7 +31,7 @@ enum tune_variant {
 };
 
 /* One and two threads. */
-enum { TUNE_THREADINGS = 2, TUNE_SIZES = 19, TUNE_ROUNDS = 48, TUNE_LEAST_ROUNDS = 5 };
+enum { TUNE_LEAST = 64, TUNE_THREADINGS = 2, TUNE_SIZES = 23, TUNE_ROUNDS = 48, TUNE_LEAST_ROUNDS = 5 };
 
 struct tune_variant_info {
     const char *name;
@@ -46,7 +46,7 @@ struct tune_round {
 };
 
 struct tune_sweep {
-    size_t sizes[TUNE_SIZES]; /* 1 KiB and its doubles */
+    size_t sizes[TUNE_SIZES]; /* TUNE_LEAST and its doubles */
     int size_count;
     int threadings;          /* 1 where there is one processor */
     bool has[TUNE_VARIANTS]; /* what the processor can do */

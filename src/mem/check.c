@@ -16,6 +16,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern __typeof__(ashlar_bytes_left) ashlar_bytes_left __attribute__((weak));
@@ -24,7 +25,7 @@ extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak)); /* gli
 
 struct mem_check mem_check;
 
-enum { LINE_ROOM = 320 };
+enum { LINE_ROOM = 512 }; /* the longest file name, and the rest */
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------------- */
 
@@ -37,7 +38,9 @@ void mem_print(const char *line)
     text_put(&text, "ashlar: ");
     text_put(&text, line);
     text_put_char(&text, '\n');
-    (void)!write(STDERR_FILENO, text.at, text_written(&text)); /* nobody is left to be told of a failure */
+    /* Not write(), at which a thread may be cancelled: memcpy is no such place. Nobody is left to be told of a failure.
+     */
+    (void)syscall(SYS_write, STDERR_FILENO, text.at, text_written(&text));
     errno = kept;
 }
 
@@ -193,7 +196,7 @@ static void look(struct range range, struct mem_call call)
 /* Blocks start and end at multiples of 16: what stays between two of them stays in its block. */
 static inline bool is_plainly_inside(struct range range)
 {
-    return range.start % BLOCK_ALIGN + range.bytes <= BLOCK_ALIGN;
+    return range.bytes <= BLOCK_ALIGN - range.start % BLOCK_ALIGN;
 }
 
 static inline void judge(struct range range, struct mem_call call)
@@ -270,6 +273,7 @@ void mem_check_start(const struct option_settings *settings)
     const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
 
     mem_check.short_most = way == WAY_SHORT ? SHORT_MOST : 0;
-    /* release: whoever sees the way, also a thread that another constructor started, sees the rest. */
+    /* release: whoever sees the way, also a thread that another constructor started, sees the rest; pairs with the
+     * acquire in mem_check_is_on(). */
     __atomic_store_n(&mem_check.way, way, __ATOMIC_RELEASE);
 }

@@ -20,8 +20,9 @@ enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
 
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* Up to so many bytes are copied and filled without another question: SHORT_MOST on WAY_SHORT, else 0. So the one
-     * comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors? */
+    /* From one to so many bytes are copied and filled without another question: SHORT_MOST on WAY_SHORT, else 0. So the
+     * one comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors?
+     * No bytes go the long way: pointers that come with them need not be good, and a mask would find that out. */
     size_t short_most;
     uint8_t way;   /* enum check_way */
     uint8_t mode;  /* enum check_mode */
@@ -33,7 +34,11 @@ struct mem_check {
 
 extern struct mem_check mem_check __attribute__((visibility("hidden")));
 
-static inline bool mem_check_is_on(void) { return unlikely(mem_check.way == WAY_CHECKED); }
+static inline bool mem_check_is_on(void)
+{
+    /* acquire: what is behind `way` is there, too; pairs with the release in mem_check_start(). */
+    return unlikely(__atomic_load_n(&mem_check.way, __ATOMIC_ACQUIRE) == WAY_CHECKED);
+}
 
 /* Who asked: a function of libc's, called by the code at `caller`. */
 struct mem_call {

@@ -7,6 +7,12 @@
 
 struct mem_limits mem_limits;
 
+/* A range that begins nowhere; who sets a beginning need not set an end. */
+#define NEVER                                                                                                          \
+    {                                                                                                                  \
+        SIZE_MAX, SIZE_MAX                                                                                             \
+    }
+
 #if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
 #include <unistd.h>
@@ -20,7 +26,8 @@ enum mem_level mem_level_max(void)
 {
     if (!is_told() || !x86_cpu_active(x86_cpu_AVX2))
         return MEM_16;
-    return x86_cpu_active(x86_cpu_AVX512F) && x86_cpu_active(x86_cpu_AVX512BW) && x86_cpu_active(x86_cpu_AVX512VL)
+    return x86_cpu_active(x86_cpu_BMI2) && x86_cpu_active(x86_cpu_AVX512F) && x86_cpu_active(x86_cpu_AVX512BW) &&
+                   x86_cpu_active(x86_cpu_AVX512VL)
                ? MEM_64
                : MEM_32;
 }
@@ -52,7 +59,7 @@ static size_t second_cache(void)
 static struct mem_limits limits_of_machine(void)
 {
     enum { REPEAT_LEAST = 4096 };
-    struct mem_limits limits = {.level = best_level()};
+    struct mem_limits limits = {best_level(), NEVER, NEVER};
     const size_t cache = second_cache();
 
     if (!is_told() || is_amd())
@@ -67,7 +74,7 @@ static struct mem_limits limits_of_machine(void)
 #else
 enum mem_level mem_level_max(void) { return MEM_16; }
 
-static struct mem_limits limits_of_machine(void) { return (struct mem_limits){.level = MEM_16}; }
+static struct mem_limits limits_of_machine(void) { return (struct mem_limits){MEM_16, NEVER, NEVER}; }
 #endif
 
 /* The level that the option names: "auto", or one more than the level. */

@@ -41,7 +41,7 @@ static NOINLINE void *fill_checked(void *to, int c, size_t n, struct mem_call ca
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
-    if (likely(n <= mem_check.short_most))
+    if (likely(n - 1 < mem_check.short_most))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, to);
@@ -50,7 +50,7 @@ EXPORT void *memcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memmove(void *to, const void *from, size_t n)
 {
-    if (likely(n <= mem_check.short_most))
+    if (likely(n - 1 < mem_check.short_most))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, to);
@@ -59,7 +59,7 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
-    if (likely(n <= mem_check.short_most))
+    if (likely(n - 1 < mem_check.short_most))
         return move_short(to, from, n, (byte *)to + n);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, (byte *)to + n);
@@ -68,7 +68,7 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memset(void *to, int c, size_t n)
 {
-    if (likely(n <= mem_check.short_most))
+    if (likely(n - 1 < mem_check.short_most))
         return set_short(to, c, n);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_set_long(to, c, n);
@@ -95,6 +95,8 @@ static void *fill(void *to, int c, size_t n, struct mem_call call)
 }
 
 EXPORT void bzero(void *to, size_t n) { (void)fill(to, 0, n, MEM_CALL("bzero")); }
+
+extern __typeof__(bzero) __bzero __attribute__((alias("bzero"), visibility("default")));
 
 EXPORT void bcopy(const void *from, void *to, size_t n) { (void)copy_any(to, from, n, MEM_CALL("bcopy")); }
 
@@ -146,6 +148,7 @@ static wchar_t *fill_wide(wchar_t *to, wchar_t c, size_t n, struct mem_call call
         return fill(to, 0, wide_bytes(n), call);
     if (mem_check_is_on())
         mem_check_write(to, wide_bytes(n), call);
+    fault_if_negative((byte *)to, wide_bytes(n));
     for (size_t i = 0; i < n; i++)
         to[i] = c;
     return to;

@@ -1,15 +1,17 @@
 /* mem.h: moving and filling memory. The annex's one header: the contract for whoever gives these functions names.
  *
- *   bytes      0 .. 128                129 .. 256            above
- *   move.c     vectors of 16 bytes     the widest vectors    a loop of them; or the processor's own string instruction
- *   set.c      (the same)                                    (the same)
+ *   bytes              1 .. 64            65 .. 128        129 .. 512         above
+ *   with AVX-512       under a mask       ends: 2 .. 8 vectors of 64          a loop of them, or   (evex.h)
+ *   others             ends: 4 vectors    ends: 8 of 16    ends: 16 or 32     the processor's own string instruction
+ *                      (steps.h)          (steps.h)        (wide.h)           (wide.h, repeat.h)
  *
  * libashlar has these functions under names of our own. libashlar-mem puts libc's names before them (libc.c,
  * strings.c), which ask first whether they shall check what they are given (check.c).
  *
  * Pointers and lengths, nothing else: no table, no lock, no thread-local word, no call to a function of libc. Other
  * libraries' constructors, signal handlers and children of vfork come here before anything of ours has run. All state
- * is `mem_limits`, which is zero, and right, until mem_start() has asked the processor what it can do. */
+ * of copying and filling is `mem_limits`, which is zero, and right, until mem_start() has learned what the processor
+ * can do. */
 #ifndef ASHLAR_MEM_MEM_H
 #define ASHLAR_MEM_MEM_H
 
@@ -34,11 +36,11 @@ static inline bool mem_overlap(const void *to, const void *from, size_t n)
     return ahead != 0 && (ahead < n || -ahead < n);
 }
 
-/* How wide the vectors are that are used above 128 bytes. */
+/* How wide the vectors are; with those of 64 bytes, whatever there is above 0 bytes goes by evex.h. */
 enum mem_level { MEM_16, MEM_32, MEM_64 };
 
-/* From how many bytes on, and up to how many, the string instruction is used: `rep movsb`, `rep stosb`. Never while
- * `most` is 0. */
+/* From how many bytes on, and up to how many, the string instruction is used: `rep movsb`, `rep stosb`. Zeros
+ * stand for never. */
 struct mem_range {
     size_t least;
     size_t most;

@@ -53,10 +53,13 @@ static size_t length_of(const char *from, size_t most, struct mem_call call)
     const size_t readable = mem_check_is_on() ? mem_check_readable(from) : SIZE_MAX;
     const size_t length = strnlen(from, most < readable ? most : readable);
 
-    if (length < readable || length == most)
-        return length;
-    mem_check_read(from, length + 1, call);
-    return strnlen(from, most);
+    if (length == readable && length < most) {
+        mem_check_read(from, length + 1, call);
+        return strnlen(from, most);
+    }
+    if (mem_check_is_on() && mem_check.small == CHECK_FULL)
+        mem_check_read(from, length + (length < most), call);
+    return length;
 }
 
 static void judge_target(const char *to, size_t n, struct mem_call call)
@@ -139,6 +142,8 @@ EXPORT char *stpncpy(char *to, const char *from, size_t n)
         return next.stpncpy(to, from, n);
     return copy_some(to, from, n, MEM_CALL("stpncpy"));
 }
+
+extern __typeof__(stpncpy) __stpncpy __attribute__((alias("stpncpy"), visibility("default")));
 
 EXPORT char *strncat(char *to, const char *from, size_t n)
 {

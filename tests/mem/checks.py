@@ -16,7 +16,7 @@ COPIES = os.path.join(BUILD, "tests", "mem", "copies")
 BOTH = f"{BUILD}/libashlar.so {BUILD}/libashlar-mem.so"
 SEED = os.environ.get("SEED", str(os.getpid()))
 NAMES = re.findall(r"[a-z_]+(?=;)", open(os.path.join(HERE, "../../src/mem/exports.map"), encoding="utf-8").read())
-ALIASES = {"__mempcpy": "mempcpy", "__stpcpy": "stpcpy"}
+ALIASES = ("__mempcpy", "__stpcpy", "__stpncpy", "__bzero")
 
 
 def copies(*words, conf, preload=BOTH):
@@ -50,6 +50,73 @@ def random_calls_that_do_not_are_never_reported():
     is_equal(copies("right", "200000", SEED, conf="check_mem:report,check_mem_small:full"), (0, "", ""), f"seed {SEED}")
 
 
+STRINGS = os.path.join(BUILD, "tests", "mem", "strings")
+ZERO = """#include <string.h>
+#include <wchar.h>
+extern void *mempcpy(void *, const void *, size_t);
+static char a[400], b[400];
+int main(void) {
+    volatile size_t n;
+    for (n = 0; n <= 300; n++) {
+        memset(a, 1, n); memcpy(b, a, n); memmove(b, b + 1, n); mempcpy(b, a, n); bzero(b, n);
+        for (size_t i = 0; i < 400; i++) if (a[i] != (i < n) || b[i] != 0) return 1;
+    }
+    n = 0;
+    void *volatile nowhere = (void *)8;
+    memset(nowhere, 1, n); memcpy(nowhere, nowhere, n); memmove(nowhere, a, n); mempcpy(a, nowhere, n);
+    return 0;
+}
+"""
+
+
+@story
+def strings_are_what_loops_over_bytes_make_of_them():
+    for preload, conf in ((f"{BUILD}/libashlar-mem.so", ""), (BOTH, "check_mem:report"), (BOTH, "check_mem:report,check_mem_small:full")):
+        done = subprocess.run([STRINGS, "100000", SEED], capture_output=True, text=True, check=False, timeout=300,
+                              env=environment(LD_PRELOAD=preload, ASHLAR_CONF=conf))
+        is_equal((done.returncode, done.stdout, done.stderr), (0, "", ""), f"{conf}, seed {SEED}")
+
+
+@story
+def no_bytes_are_no_bytes_at_every_level_and_on_any_processor():
+    with open(place("zero.c"), "w", encoding="utf-8") as file:
+        file.write(ZERO)
+    subprocess.run(["gcc", "-fno-builtin", "-O1", "-o", place("zero"), place("zero.c")], check=True)
+    for conf in ("", "mem_level:sse2", "mem_level:avx2", "check_mem:abort", "check_mem:abort,check_mem_small:full"):
+        done = subprocess.run([place("zero")], check=False, env=environment(LD_PRELOAD=BOTH, ASHLAR_CONF=conf))
+        is_equal(done.returncode, 0, conf)
+    emulator = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
+    if emulator is not None:  # a processor without wide vectors
+        done = subprocess.run([emulator, "-E", f"LD_PRELOAD={BUILD}/libashlar-mem.so", place("zero")], check=False,
+                              capture_output=True, env=environment())
+        is_equal(done.returncode, 0, f"emulated: {done.stderr}")
+
+
+@story
+def negative_lengths_are_told_wherever_they_begin():
+    with open(place("negative.c"), "w", encoding="utf-8") as file:
+        file.write("#include <stdlib.h>\n#include <string.h>\nint main(int n, char **v) { char *b = malloc(100);\n"
+                   "volatile size_t bytes = (size_t)-(n > 1 ? atoi(v[1]) : 1);\nmemset(b + bytes % 16, 0, bytes); return 0; }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-O1", "-o", place("negative"), place("negative.c")], check=True)
+    for length in range(1, 33):
+        done = subprocess.run([place("negative"), str(length)], check=False, capture_output=True, text=True,
+                              env=environment(LD_PRELOAD=BOTH, ASHLAR_CONF="check_mem:abort"))
+        is_equal((done.returncode, done.stderr[:26]), (-6, "ashlar: write of 184467440"), str(length))
+
+
+@story
+def a_report_is_no_place_where_a_thread_is_cancelled():
+    with open(place("cancel.c"), "w", encoding="utf-8") as file:
+        file.write("#include <pthread.h>\n#include <stdlib.h>\n#include <string.h>\nstatic volatile int reached;\n"
+                   "static void *body(void *b) { volatile size_t n = 4097; pthread_cancel(pthread_self());\n"
+                   "memset(b, 0, n); reached = 1; return NULL; }\n"
+                   "int main(void) { pthread_t t; pthread_create(&t, NULL, body, malloc(4096)); pthread_join(t, NULL); return !reached; }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-O1", "-pthread", "-o", place("cancel"), place("cancel.c")], check=True)
+    done = subprocess.run([place("cancel")], check=False, capture_output=True, text=True,
+                          env=environment(LD_PRELOAD=BOTH, ASHLAR_CONF="check_mem:report"))
+    is_equal((done.returncode, done.stderr[:30]), (0, "ashlar: write of 4097 bytes at"))
+
+
 @story
 def a_report_lets_the_program_go_on():
     status, _, line = copies("one", "memset", conf="check_mem:report")
@@ -79,9 +146,11 @@ def freed_blocks_are_a_suspicion_when_everything_is_looked_at():
     lines = text.splitlines()
     assert re.fullmatch(r"ashlar: read from freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in memcpy, from copies\+0x[0-9a-f]+\)",
                         lines[0]), text
-    assert re.fullmatch(r"ashlar: write to freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in memset, from copies\+0x[0-9a-f]+\)",
+    assert re.fullmatch(r"ashlar: read from freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in strcpy, from copies\+0x[0-9a-f]+\)",
                         lines[1]), text
-    is_equal((status, len(lines)), (0, 2))
+    assert re.fullmatch(r"ashlar: write to freed 0x([0-9a-f]+) \(3072-byte block at 0x\1, in memset, from copies\+0x[0-9a-f]+\)",
+                        lines[2]), text
+    is_equal((status, len(lines)), (0, 3))
 
 
 @story

@@ -42,6 +42,12 @@ def commands():
     return chosen
 
 
+def builder():
+    """The compiler of the build."""
+    with open(os.path.join(BUILD, "compile_commands.json"), encoding="utf-8") as file:
+        return "clang" if "clang" in json.load(file)[0]["command"].split()[0] else "gcc"
+
+
 def calls_after(compiler):
     """(level, source, name) of every name that the code of the sources refers to, its own ones too: a function that calls
     itself shows."""
@@ -50,9 +56,10 @@ def calls_after(compiler):
     found = set()
     for level in LEVELS:
         for source, words in commands().items():
-            words = [word for word in words if word not in OWN_WORDS["gcc"] + OWN_WORDS["clang"]]
+            if compiler != builder():  # the build's own words are the ones to be tried; the other compiler needs others
+                words = [word for word in words if word not in OWN_WORDS[builder()]] + list(OWN_WORDS[compiler])
             target = place("object.o")
-            output_of(compiler, *words, *OWN_WORDS[compiler], level, "-w", "-c", source, "-o", target)
+            output_of(compiler, *words, level, "-w", "-c", source, "-o", target)
             records = output_of("objdump", "-r", target).split("RELOCATION RECORDS FOR ")
             found |= {(level, os.path.basename(source), name) for section in records if section.startswith("[.text")
                       for name in re.findall(r"R_\S+\s+([A-Za-z_]\w*)", section)}
@@ -86,7 +93,7 @@ def names_are_plain_functions_without_versions():
 
 
 # What libashlar-mem may ask of others, and why.
-NEEDED = {"__chk_fail": "an overflow that a fortified program found", "abort": "check_mem:abort", "write": "its line",
+NEEDED = {"__chk_fail": "an overflow that a fortified program found", "abort": "check_mem:abort", "syscall": "its line",
           "__errno_location": "kept over the line", "__progname": "the program named in the line", "program_invocation_short_name": "the same, its other name",
           "_dl_find_object": "the library named in the line", "secure_getenv": "ASHLAR_CONF", "memcmp": "comparing its words",
           "sysconf": "size of the second-level cache", "__x86_get_cpuid_feature_leaf": "what the processor can do",

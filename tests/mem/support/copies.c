@@ -315,6 +315,7 @@ static int one(const char *name)
     } else if (strcmp(name, "freed") == 0) {
         free(freed);
         copy(other, freed, 50);
+        call_strcpy(other, freed, 0);
         set(freed, NULL, 50);
     } else if (strcmp(name, "unused") == 0) {
         byte *const large = malloc(1 << 20);

@@ -1,8 +1,8 @@
 /* check.h: copies that stop at the end of a heap block. For the functions that have libc's names.
  *
- * Off, the usual case, costs nothing: see short_most. On, a range is measured against the heap block that it begins in,
- * which libashlar is asked for. What cannot be proved to be a block of libashlar's
- * (stack, globals, other allocators' blocks) is never judged. */
+ * Off, the usual case, costs nothing: see short_end. On, a range is measured against the heap block that it begins in,
+ * which libashlar is asked for. What cannot be proved to be a block of libashlar's (stack, globals, other allocators'
+ * blocks) is never judged. */
 #ifndef ASHLAR_MEM_CHECK_H
 #define ASHLAR_MEM_CHECK_H
 
@@ -20,10 +20,9 @@ enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
 
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* From one to so many bytes are copied and filled without another question: SHORT_MOST on WAY_SHORT, else 0. So the
-     * one comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors?
-     * No bytes go the long way: pointers that come with them need not be good, and a mask would find that out. */
-    size_t short_most;
+    /* Fewer bytes than this are copied and filled without another question: SHORT_END on WAY_SHORT, else 0. So the one
+     * comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors? */
+    size_t short_end;
     uint8_t way;   /* enum check_way */
     uint8_t mode;  /* enum check_mode */
     uint8_t scope; /* enum check_scope */

@@ -4,12 +4,13 @@
  * processor. So nobody has to clear upper halves afterwards (vzeroupper), and what one statement leaves in them another
  * finds: no other code of these files uses them.
  *
- *   65 .. 512     as many vectors from the start as to the end, all read first: no loop, whose end nobody can foresee
- *   more          a loop of 256 bytes a turn with an aligned target; what wide.h says of head and tail is true here
- *   up to 64      one vector under a mask: one branch for all lengths. Not across the end of a page: a mask that keeps
- * off a page that may not be touched takes a hundred times as long. source: Intel, "Optimization Reference Manual",
- * masking. Its price: a load is not served from what a masked store has just written, so 16 bytes that are copied and
- * read at once take twice as long. docs/design/023 */
+ *   1 .. 64     one vector under a mask: one branch for all lengths. Not across the end of a page: a mask that keeps
+ *               off a page that may not be touched takes a hundred times as long. Its price: a load is not served from
+ *               what a masked store has just written. docs/design/023
+ *   65 .. 512   as many vectors from the start as to the end, all read first: no loop, whose end is not foreseen
+ *   more        a loop of 256 bytes a turn with an aligned target; what wide.h says of head and tail is true here
+ *
+ * source: Intel, "Optimization Reference Manual", masking. */
 #ifndef ASHLAR_MEM_EVEX_H
 #define ASHLAR_MEM_EVEX_H
 
@@ -30,7 +31,8 @@ enum { EVEX_TURN = 256 };
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
 
-static inline bool evex_may_mask(const byte *at) { return (uintptr_t)at % 4096 <= 4096 - 64; }
+/* Not at the start of a page either: NULL, with which no bytes are copied, is such a place. */
+static inline bool evex_may_mask_copy(const byte *at) { return ((uintptr_t)at - 1) % 4096 < 4096 - 64; }
 
 static inline void evex_copy_to_64(byte *to, const byte *from, size_t n)
 {
@@ -102,6 +104,8 @@ static inline void evex_copy_downwards(byte *to, const byte *from, size_t n)
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
+
+static inline bool evex_may_mask(const byte *to) { return (uintptr_t)to % 4096 <= 4096 - 64; }
 
 static inline void evex_fill_to_64(byte *to, int c, size_t n)
 {

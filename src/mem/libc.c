@@ -41,7 +41,7 @@ static NOINLINE void *fill_checked(void *to, int c, size_t n, struct mem_call ca
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
-    if (likely(n - 1 < mem_check.short_most))
+    if (likely(n < mem_check.short_end))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, to);
@@ -50,7 +50,7 @@ EXPORT void *memcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memmove(void *to, const void *from, size_t n)
 {
-    if (likely(n - 1 < mem_check.short_most))
+    if (likely(n < mem_check.short_end))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, to);
@@ -59,7 +59,7 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
-    if (likely(n - 1 < mem_check.short_most))
+    if (likely(n < mem_check.short_end))
         return move_short(to, from, n, (byte *)to + n);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_move_long(to, from, n, (byte *)to + n);
@@ -68,7 +68,7 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memset(void *to, int c, size_t n)
 {
-    if (likely(n - 1 < mem_check.short_most))
+    if (likely(n < mem_check.short_end))
         return set_short(to, c, n);
     if (likely(mem_check.way == WAY_SHORT))
         return mem_set_long(to, c, n);

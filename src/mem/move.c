@@ -5,8 +5,6 @@
 void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
-    if (n == 0)
-        return result;
     if (n <= 512) {
         evex_copy_to_512(to, from, n);
         return result;
@@ -42,7 +40,7 @@ static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
 {
     if (!short_is_right())
         return move_narrow(to, from, n, result);
-    return n - 1 < SHORT_MOST ? move_short(to, from, n, result) : mem_move_long(to, from, n, result);
+    return n < SHORT_END ? move_short(to, from, n, result) : mem_move_long(to, from, n, result);
 }
 
 void *mem_move(void *to, const void *from, size_t n) { return move_any(to, from, n, to); }

@@ -5,8 +5,6 @@
 void *mem_set_long(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
-    if (n == 0)
-        return to;
     if (n <= 512) {
         evex_fill_to_512(to, c, n);
         return to;
@@ -42,5 +40,5 @@ void *mem_set(void *to, int c, size_t n)
 {
     if (!short_is_right())
         return mem_set_narrow(to, c, n);
-    return n - 1 < SHORT_MOST ? set_short(to, c, n) : mem_set_long(to, c, n);
+    return n < SHORT_END ? set_short(to, c, n) : mem_set_long(to, c, n);
 }

@@ -15,18 +15,18 @@
 
 #include "mem/evex.h"
 
-/* From 1 to SHORT_MOST bytes there is a shorter way, move_short() and set_short(), on the processors that it is made
- * for.
+/* For fewer bytes than SHORT_END there is a shorter way, move_short() and set_short(), on the processors that it is
+ * made for.
  */
 #if defined(__x86_64__)
-enum { SHORT_MOST = 256 };
+enum { SHORT_END = 257 };
 static inline bool short_is_right(void) { return mem_limits.level == MEM_64; }
 #else
-enum { SHORT_MOST = 128 };
+enum { SHORT_END = 129 };
 static inline bool short_is_right(void) { return true; }
 #endif
 
-/* For the rest: more than 128 bytes; more than SHORT_MOST on those processors, or none; any number in vectors of 16.
+/* For the rest: more than 128 bytes; SHORT_END or more on those processors; any number in vectors of 16.
  * returns: `result`, or `to`; so the call is the last thing that its caller does. */
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
 void *mem_move_long(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
@@ -112,7 +112,7 @@ ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *resu
     return result;
 }
 
-/* 1 .. SHORT_MOST bytes, where short_is_right(). returns: `result`. */
+/* Fewer bytes than SHORT_END, where short_is_right(). returns: `result`. */
 ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
@@ -123,7 +123,7 @@ ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *resul
             evex_copy_to_256(to, from, n);
         return result;
     }
-    if (likely(evex_may_mask(to) && evex_may_mask(from))) {
+    if (likely(evex_may_mask_copy(to) && evex_may_mask_copy(from))) {
         evex_copy_to_64(to, from, n);
         return result;
     }
@@ -197,7 +197,7 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
     return to;
 }
 
-/* 1 .. SHORT_MOST bytes, where short_is_right(). returns: `to`. */
+/* Fewer bytes than SHORT_END, where short_is_right(). returns: `to`. */
 ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)

@@ -1,10 +1,11 @@
 /* wide.h: more than 128 bytes, in vectors of WIDE bytes. Each of wide_16.c and wide_32.c sets WIDE and includes this:
  * the compiler cannot be told the width of a vector in another way.
  *
- *   up to 256, 512   as many vectors from the start as to the end, all read first: no loop, whose end nobody can
- * foresee more, upwards      |head| aligned turn | turn | ... |        tail: four vectors | the head and the tail are
- * read before the first turn and written after the last: so a turn may run into the tail, and short distances between
- * the ranges do no harm downwards          the mirror of it, where the target begins inside of the source
+ *   up to 256, 512   as many vectors from the start as to the end, all read first: no loop, whose end is not foreseen
+ *   more, upwards    |head| aligned turn | turn | ... |        tail: four vectors |
+ *                    the head and the tail are read before the first turn and written after the last: so a turn may
+ *                    run into the tail, and short distances between the ranges do no harm
+ *   downwards        the mirror of it, where the target begins inside of the source
  *
  * A turn is four vectors, read before they are written. Vectors of 16 bytes have too few registers for 512. */
 #include "mem/vector.h"

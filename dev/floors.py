@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """floors.py [BUILD] [--source ROOT]: does no floor of src/ reach for a higher one?
 
-    base < os < page < slab < heap < prof < api          mem, stack: annexes on base only; api gives names to mem's functions
+    base < os < page < slab < heap < prof < api          mem, stack: annexes on base only; all floors above base may use mem
 
 Two witnesses, because each sees what the other cannot:
   includes  A file includes its own folder, any header of base, and of every other floor below it the one header
@@ -38,7 +38,7 @@ GIVEN = {"_GLOBAL_OFFSET_TABLE_", "__dso_handle", "__ehdr_start", "_DYNAMIC", "_
 
 def may_use(floor, used):
     """Whether sources of one floor may know another one at all."""
-    if floor == used or used == "base" or (floor, used) == ("api", MEM):
+    if floor == used or used == "base" or used == MEM and floor in FLOORS[1:]:
         return True
     return floor in FLOORS and used in FLOORS and FLOORS.index(used) < FLOORS.index(floor)
 

@@ -152,12 +152,18 @@ ASHLAR_API void *ashlar_guard_heap_(ashlar_guard *g) ASHLAR_STACK_GIVES;
  * nothing that anybody can catch.
  *
  * Not for signal handlers, not for other threads, not for free(); a coroutine pops what it pushed before it switches.
- * Under the address sanitizer everything above the top is poisoned. */
+ * Under the address sanitizer everything above the top is poisoned.
+ *
+ * push, alloc and pop are macros over inline code for the usual case; &ashlar_side_alloc and (ashlar_side_alloc)(n) are
+ * the functions that know every case. The inline code works on thread-local storage of the library by the initial-exec
+ * model. A program that loads the library late, by dlopen() of it or of what is linked with it, takes less than 256
+ * bytes for it from the surplus that ld.so keeps (glibc.rtld.optional_static_tls). */
 
 /* A place on the side stack of the thread that made it. `serial` 0 stands for none. */
 typedef struct ashlar_mark {
     uintptr_t pos;
     uint64_t serial;
+    uintptr_t before; /* `pos` of the mark before it, 0 for the first */
 } ashlar_mark;
 
 /* Mark the top. returns: the mark; serial 0 with ENOMEM when no side stack or no room for the mark could be had. */
@@ -178,7 +184,7 @@ ASHLAR_API void *ashlar_side_alloc_aligned(size_t n, size_t align)
 ASHLAR_API void ashlar_side_pop(ashlar_mark m);
 
 /* Push now, pop at the end of the block. */
-#define ASHLAR_SIDE_SCOPE(m) ASHLAR_STACK_AT_END(ashlar_side_pop_) ashlar_mark m = ashlar_side_push()
+#define ASHLAR_SIDE_SCOPE(m) ASHLAR_STACK_AT_END(ashlar_side_end_here_) ashlar_mark m = ashlar_side_push()
 
 /* For ASHLAR_SIDE_SCOPE alone. */
 ASHLAR_API void ashlar_side_pop_(ashlar_mark *m) __attribute__((nonnull));
@@ -196,6 +202,89 @@ ASHLAR_API int ashlar_side_stat(struct ashlar_side_info *out) __attribute__((non
 
 /* Give memory more than 256 KiB above the top back to the kernel, however little. */
 ASHLAR_API void ashlar_side_trim(void);
+
+/* ---- C: the usual case, inline: nothing here is for the caller ------------------------------------------------------- */
+
+/* The calling thread's side stack as far as the inline code knows it, part of the library's binary interface. All is 0
+ * while there is none, and always under the address sanitizer: with no room and no mark every call is the library's. */
+struct ashlar_side_state_ {
+    uintptr_t top;
+    uintptr_t ready;   /* the top may rise up to here; a multiple of 16, as the top is */
+    uintptr_t highest; /* the top has been here; when it is above, a pop is the library's */
+    uintptr_t last;    /* `pos` of the last mark, 0: no mark */
+    uint64_t serial;   /* of the mark that was pushed last */
+};
+ASHLAR_API extern __attribute__((tls_model("initial-exec"))) __thread struct ashlar_side_state_ ashlar_side_state_;
+
+/* What lies at the `pos` of a mark. A pop is sound when it says the same as the mark. */
+struct ashlar_side_header_ {
+    uint64_t serial;
+    uintptr_t before;
+};
+
+/* A pop that would leave so much unused is the library's: it gives memory back. */
+#define ASHLAR_SIDE_UNUSED_ ((size_t)1 << 20)
+
+__attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)
+{
+    struct ashlar_side_state_ *const state = &ashlar_side_state_;
+    const ashlar_mark m = {state->top, state->serial + 1, state->last};
+    struct ashlar_side_header_ *const header = (struct ashlar_side_header_ *)m.pos;
+
+    if (__builtin_expect(state->ready - m.pos < sizeof *header, 0))
+        return ashlar_side_push();
+    header->serial = m.serial;
+    header->before = m.before;
+    state->top = m.pos + sizeof *header;
+    state->last = m.pos;
+    state->serial = m.serial;
+    return m;
+}
+
+/* 0 bytes, and sizes so large that they become 0 by rounding up, are the library's. */
+__attribute__((malloc, warn_unused_result, alloc_size(1))) static inline void *ashlar_side_alloc_here_(size_t n)
+{
+    struct ashlar_side_state_ *const state = &ashlar_side_state_;
+    const size_t bytes = (n + 15) & ~(size_t)15;
+    const uintptr_t at = state->top;
+
+    if (__builtin_expect(bytes - 1 >= state->ready - at, 0))
+        return ashlar_side_alloc(n);
+    state->top = at + bytes;
+    return (void *)at;
+}
+
+/* returns: whether it could be done here; if not, nothing has changed. */
+static inline int ashlar_side_try_pop_(ashlar_mark m)
+{
+    struct ashlar_side_state_ *const state = &ashlar_side_state_;
+    const struct ashlar_side_header_ *const header = (const struct ashlar_side_header_ *)m.pos;
+
+    if (__builtin_expect(m.pos == 0 || m.pos != state->last || state->top > state->highest ||
+                             state->ready - m.pos >= ASHLAR_SIDE_UNUSED_ || header->serial != m.serial ||
+                             header->before != m.before,
+                         0))
+        return 0;
+    state->top = m.pos;
+    state->last = m.before;
+    return 1;
+}
+
+static inline void ashlar_side_pop_here_(ashlar_mark m)
+{
+    if (!ashlar_side_try_pop_(m))
+        ashlar_side_pop(m);
+}
+
+static inline void ashlar_side_end_here_(ashlar_mark *m)
+{
+    if (!ashlar_side_try_pop_(*m))
+        ashlar_side_pop_(m);
+}
+
+#define ashlar_side_push() ashlar_side_push_here_()
+#define ashlar_side_alloc(n) ashlar_side_alloc_here_(n)
+#define ashlar_side_pop(m) ashlar_side_pop_here_(m)
 
 /* ---- Where a stack ends, and how deep it went ------------------------------------------------------------------------ */
 

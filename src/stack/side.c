@@ -1,14 +1,16 @@
 /* side.c: tool C, a second stack for each thread, which lasts beyond the return of a function.
  *
- *     | guard | mark | block | block | mark | block |        |           |  no access ...  | guard |
- *     base ---^                             ^ last    top ---^  touched, committed         ^ end
+ *     | guard | mark | block | block | mark | block |        |  ready --> |  committed --> |  no access ...  | guard |
+ *     base ---^                             ^ last    top ---^                                               ^ end
  *
  * A mark on the side stack is a header: its serial, and where the mark before it is. The program's copy names place and
  * serial; a mark is live if the chain from the last one leads to it. Walking there costs no more than pushing what is
- * popped did.
+ * popped did. The usual case of push, alloc and pop is inline in ashlar_stack.h and works on the same state; what needs
+ * memory, a look at more than the last header, or a word to the sanitizer comes here.
  *
- * Invariant: no mark, or base <= last < top; top <= committed <= end; top is a multiple of 16; pages from `touched` on
- * are not resident; under the address sanitizer all from `top` to `committed` is poisoned.
+ * Invariant: no mark, or base <= last < top; top <= ready <= committed <= end; top is a multiple of 16; pages from
+ * `ready` on are not resident; `highest` is right up to the present top, which counts before it is lowered; under the
+ * address sanitizer all from `top` to `committed` is poisoned.
  * Not taken: the state in the reserved range itself, where a block that is overrun would destroy it. */
 #include "stack/stack.h"
 
@@ -22,25 +24,19 @@ enum { UNIT = 16, ALIGN_MOST = 4096 };
 #define STEP_LEAST ((size_t)64 << 10)
 #define STEP_MOST ((size_t)1 << 20)
 
-/* Unused memory that stays, and how much more makes giving back worth its system call. */
+/* Unused memory that stays when some is given back. */
 #define KEPT_BYTES ((size_t)256 << 10)
-#define UNUSED_MOST ((size_t)1 << 20)
 
-struct header {
-    uint64_t serial;
-    struct header *before; /* NULL: the first one */
-};
+static_assert(sizeof(struct ashlar_side_header_) == UNIT, "blocks behind a header stay aligned");
+static_assert(sizeof(struct ashlar_side_state_) == 40, "programs are compiled for this layout");
 
-static_assert(sizeof(struct header) == UNIT, "blocks behind a header stay aligned");
+EXPORT __thread struct ashlar_side_state_ ashlar_side_state_;
 
 /* Addresses are numbers here: most of the range may not be touched. base 0: there is no side stack. */
 static _Thread_local struct {
-    uintptr_t base, end;
-    uintptr_t top, committed, touched;
-    uintptr_t highest; /* of `top` */
-    struct header *last;
-    uint64_t serial; /* of the mark that was pushed last */
-    size_t step;     /* bytes to commit next */
+    uintptr_t base, end, committed;
+    size_t step;                        /* bytes to commit next */
+    struct ashlar_side_state_ poisoned; /* the state where the address sanitizer is, out of sight of the inline code */
 } side;
 
 /* Where the serials of the next side stack begin: it may be mapped where an ended one was, whose marks are not its. */
@@ -63,6 +59,11 @@ static void unpoison(uintptr_t from, size_t bytes)
 {
     if (&__asan_unpoison_memory_region != NULL)
         __asan_unpoison_memory_region((void *)from, bytes);
+}
+
+static struct ashlar_side_state_ *state_now(void)
+{
+    return &__asan_poison_memory_region != NULL ? &side.poisoned : &ashlar_side_state_;
 }
 
 /* ---- The reserved range ------------------------------------------------------------------------------------------------ */
@@ -90,11 +91,11 @@ static COLD bool open_side(void)
         (void)munmap(range, bytes + 2 * page_bytes());
         return false;
     }
-    side.base = side.top = side.committed = side.touched = side.highest = (uintptr_t)range + page_bytes();
+    side.base = side.committed = (uintptr_t)range + page_bytes();
     side.end = side.base + bytes;
-    side.last = NULL;
-    side.serial = add_relaxed(&next_serial, SERIALS_EACH); /* relaxed: only to be different */
     side.step = STEP_LEAST;
+    const uint64_t serial = add_relaxed(&next_serial, SERIALS_EACH); /* relaxed: only to be different */
+    *state_now() = (struct ashlar_side_state_){side.base, side.base, side.base, 0, serial};
     return true;
 }
 
@@ -107,6 +108,7 @@ void stack_side_end(void)
     unpoison(side.base, side.committed - side.base);
     (void)munmap((void *)(side.base - page_bytes()), side.end - side.base + 2 * page_bytes());
     side.base = 0;
+    *state_now() = (struct ashlar_side_state_){0};
     errno = kept;
 }
 
@@ -137,14 +139,15 @@ static COLD bool commit(uintptr_t to)
 /* Give the pages back that lie more than KEPT_BYTES above the top. Only advice: refused, they stay resident. */
 static void give_back(void)
 {
-    const uintptr_t from = round_up(side.top + KEPT_BYTES, page_bytes());
+    struct ashlar_side_state_ *const state = state_now();
+    const uintptr_t from = round_up(state->top + KEPT_BYTES, page_bytes());
 
-    if (side.base == 0 || from >= side.touched)
+    if (side.base == 0 || from >= state->ready)
         return;
     const int kept = errno;
 
-    (void)madvise((void *)from, round_up(side.touched, page_bytes()) - from, MADV_DONTNEED);
-    side.touched = from;
+    (void)madvise((void *)from, state->ready - from, MADV_DONTNEED);
+    state->ready = from;
     errno = kept;
 }
 
@@ -155,7 +158,8 @@ static uintptr_t raise_top(size_t n, size_t align)
 {
     if (side.base == 0 && !open_side())
         return 0;
-    const uintptr_t at = round_up(side.top, align);
+    struct ashlar_side_state_ *const state = state_now();
+    const uintptr_t at = round_up(state->top, align);
 
     if (at > side.end || n > side.end - at)
         return 0;
@@ -164,10 +168,11 @@ static uintptr_t raise_top(size_t n, size_t align)
     if (top > side.committed && !commit(top))
         return 0;
     unpoison(at, n);
-    side.top = top;
-    ASSERT(side.base < top && top <= side.committed && side.committed <= side.end && top % UNIT == 0);
-    side.touched = top > side.touched ? top : side.touched;
-    side.highest = top > side.highest ? top : side.highest;
+    state->top = top;
+    if (top > state->ready)
+        state->ready = round_up(top, page_bytes());
+    ASSERT(side.base < top && top <= state->ready && state->ready <= side.committed && side.committed <= side.end);
+    ASSERT(top % UNIT == 0);
     return at;
 }
 
@@ -182,7 +187,7 @@ static void *allocate(size_t n, size_t align)
     return (void *)at;
 }
 
-EXPORT void *ashlar_side_alloc(size_t n) { return allocate(n, UNIT); }
+EXPORT void *(ashlar_side_alloc)(size_t n) { return allocate(n, UNIT); }
 
 EXPORT void *ashlar_side_alloc_aligned(size_t n, size_t align)
 {
@@ -195,15 +200,16 @@ EXPORT void *ashlar_side_alloc_aligned(size_t n, size_t align)
 
 /* ---- Marks ------------------------------------------------------------------------------------------------------------- */
 
-EXPORT ashlar_mark ashlar_side_push(void)
+EXPORT ashlar_mark(ashlar_side_push)(void)
 {
-    struct header *const header = allocate(sizeof *header, UNIT);
+    struct ashlar_side_header_ *const header = allocate(sizeof *header, UNIT);
+    struct ashlar_side_state_ *const state = state_now();
 
     if (header == NULL)
-        return (ashlar_mark){0, 0};
-    *header = (struct header){++side.serial, side.last};
-    side.last = header;
-    return (ashlar_mark){(uintptr_t)header, header->serial};
+        return (ashlar_mark){0};
+    *header = (struct ashlar_side_header_){++state->serial, state->last};
+    state->last = (uintptr_t)header;
+    return (ashlar_mark){state->last, header->serial, header->before};
 }
 
 static COLD __attribute__((noreturn)) void stop(const char *what, const char *in)
@@ -219,46 +225,54 @@ static COLD __attribute__((noreturn)) void stop(const char *what, const char *in
     abort();
 }
 
-/* Whether `header` may still be what was pushed: whoever overruns the block below it leads the walk astray. */
-static bool is_sound(const struct header *header)
-{
-    const struct header *const before = header->before;
-    const uintptr_t at = (uintptr_t)before;
+static const struct ashlar_side_header_ *header_at(uintptr_t pos) { return (const struct ashlar_side_header_ *)pos; }
 
-    if (header->serial == 0 || header->serial > side.serial)
+/* Whether the header at `pos` may still be what was pushed: whoever overruns the block below it leads the walk astray. */
+static bool is_sound(uintptr_t pos)
+{
+    const struct ashlar_side_header_ header = *header_at(pos);
+
+    if (header.serial == 0 || header.serial > state_now()->serial)
         return false;
-    return before == NULL || (at >= side.base && at % UNIT == 0 && before < header && before->serial < header->serial);
+    return header.before == 0 || (header.before >= side.base && header.before % UNIT == 0 && header.before < pos &&
+                                  header_at(header.before)->serial < header.serial);
 }
 
 /* The live header that `m` names. Does not return when there is none. */
-static const struct header *find_live(ashlar_mark m, const char *in)
+static const struct ashlar_side_header_ *find_live(ashlar_mark m, const char *in)
 {
-    const struct header *header = side.base != 0 ? side.last : NULL;
-
-    for (; header != NULL && (uintptr_t)header >= m.pos; header = header->before) {
-        if (!is_sound(header))
+    for (uintptr_t pos = state_now()->last; pos != 0 && pos >= m.pos; pos = header_at(pos)->before) {
+        if (!is_sound(pos))
             stop("side stack mark overwritten", in);
-        if ((uintptr_t)header == m.pos && header->serial == m.serial)
-            return header;
+        if (pos == m.pos && header_at(pos)->serial == m.serial)
+            return header_at(pos);
     }
     stop("side stack popped out of order", in);
+}
+
+/* The top, if it is the highest so far, is so from now on. */
+static void note_highest(struct ashlar_side_state_ *state)
+{
+    state->highest = state->top > state->highest ? state->top : state->highest;
 }
 
 static void pop(ashlar_mark m, const char *in)
 {
     if (m.serial == 0)
         return;
-    const struct header *const header = find_live(m, in);
-    const uintptr_t top = side.top;
+    const struct ashlar_side_header_ *const header = find_live(m, in);
+    struct ashlar_side_state_ *const state = state_now();
+    const uintptr_t top = state->top;
 
-    side.last = header->before;
-    side.top = m.pos;
-    poison(side.top, top);
-    if (side.touched - side.top >= UNUSED_MOST)
+    note_highest(state);
+    state->last = header->before;
+    state->top = m.pos;
+    poison(state->top, top);
+    if (state->ready - state->top >= ASHLAR_SIDE_UNUSED_)
         give_back();
 }
 
-EXPORT void ashlar_side_pop(ashlar_mark m) { pop(m, "ashlar_side_pop"); }
+EXPORT void(ashlar_side_pop)(ashlar_mark m) { pop(m, "ashlar_side_pop"); }
 
 EXPORT void ashlar_side_pop_(ashlar_mark *m) { pop(*m, "ASHLAR_SIDE_SCOPE"); }
 
@@ -266,10 +280,11 @@ EXPORT void ashlar_side_pop_(ashlar_mark *m) { pop(*m, "ASHLAR_SIDE_SCOPE"); }
 
 EXPORT int ashlar_side_stat(struct ashlar_side_info *out)
 {
-    *out = (struct ashlar_side_info){0};
-    if (side.base != 0)
-        *out = (struct ashlar_side_info){side.end - side.base, side.committed - side.base, side.top - side.base,
-                                         side.highest - side.base};
+    struct ashlar_side_state_ *const state = state_now();
+
+    note_highest(state);
+    *out = (struct ashlar_side_info){side.end - side.base, side.committed - side.base, state->top - side.base,
+                                     state->highest - side.base};
     return 0;
 }
 

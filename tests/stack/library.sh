@@ -10,8 +10,8 @@ entry() {
 }
 
 declared() {
-    grep -oE '\bashlar_(scratch|guard|side|stack)_[a-z_]*\(' <<<"$(grep '^ASHLAR_API' "$root/include/ashlar_stack.h")" |
-        tr -d '(' | sort
+    grep -oE '\bashlar_(scratch|guard|side|stack)_[a-z_]*[(;]' <<<"$(grep '^ASHLAR_API' "$root/include/ashlar_stack.h")" |
+        tr -d '(;' | sort
 }
 
 exports_the_header() { diff <(declared) <(nm -D --defined-only "$library" | awk '{ print $3 }' | sort); }

@@ -286,7 +286,7 @@ TEST(a_mark_that_was_overwritten_is_told_from_a_wrong_order)
 TEST(a_mark_without_a_serial_pops_nothing)
 {
     (void)allocate(100);
-    ashlar_side_pop((ashlar_mark){0, 0});
+    ashlar_side_pop((ashlar_mark){0});
     CHECK_EQ(stat_now().used, 112);
 }
 

@@ -186,9 +186,6 @@ ASHLAR_API void ashlar_side_pop(ashlar_mark m);
 /* Push now, pop at the end of the block. */
 #define ASHLAR_SIDE_SCOPE(m) ASHLAR_STACK_AT_END(ashlar_side_end_here_) ashlar_mark m = ashlar_side_push()
 
-/* For ASHLAR_SIDE_SCOPE alone. */
-ASHLAR_API void ashlar_side_pop_(ashlar_mark *m) __attribute__((nonnull));
-
 /* The calling thread's side stack, in bytes. */
 struct ashlar_side_info {
     size_t reserved;   /* address space for blocks */
@@ -210,9 +207,10 @@ ASHLAR_API void ashlar_side_trim(void);
 struct ashlar_side_state_ {
     uintptr_t top;
     uintptr_t ready;   /* the top may rise up to here; a multiple of 16, as the top is */
-    uintptr_t highest; /* the top has been here; when it is above, a pop is the library's */
     uintptr_t last;    /* `pos` of the last mark, 0: no mark */
+    uintptr_t highest; /* the top has been here; when it is above, a pop is the library's */
     uint64_t serial;   /* of the mark that was pushed last */
+    uintptr_t low;     /* a pop down to here, or below, is the library's: it has memory to give back */
 };
 ASHLAR_API extern __attribute__((tls_model("initial-exec"))) __thread struct ashlar_side_state_ ashlar_side_state_;
 
@@ -222,22 +220,30 @@ struct ashlar_side_header_ {
     uintptr_t before;
 };
 
-/* A pop that would leave so much unused is the library's: it gives memory back. */
-#define ASHLAR_SIDE_UNUSED_ ((size_t)1 << 20)
+/* Pop the mark of these words as ashlar_side_pop() does. In words, so that a mark can live in registers. `in`: where, for
+ * the line about misuse. */
+ASHLAR_API void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in) __attribute__((nonnull));
 
 __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
-    const ashlar_mark m = {state->top, state->serial + 1, state->last};
-    struct ashlar_side_header_ *const header = (struct ashlar_side_header_ *)m.pos;
+    struct ashlar_side_header_ *const header = (struct ashlar_side_header_ *)state->top;
+    uintptr_t pos = state->top, before = state->last;
+    uint64_t serial = state->serial + 1;
 
-    if (__builtin_expect(state->ready - m.pos < sizeof *header, 0))
-        return ashlar_side_push();
-    header->serial = m.serial;
-    header->before = m.before;
-    state->top = m.pos + sizeof *header;
-    state->last = m.pos;
-    state->serial = m.serial;
+    if (__builtin_expect(state->ready - pos < sizeof *header, 0)) {
+        const ashlar_mark other = ashlar_side_push();
+        pos = other.pos;
+        serial = other.serial;
+        before = other.before;
+    } else {
+        header->serial = serial;
+        state->serial = serial;
+        header->before = before;
+        state->last = pos;
+        state->top = pos + sizeof *header;
+    }
+    const ashlar_mark m = {pos, serial, before};
     return m;
 }
 
@@ -254,37 +260,26 @@ __attribute__((malloc, warn_unused_result, alloc_size(1))) static inline void *a
     return (void *)at;
 }
 
-/* returns: whether it could be done here; if not, nothing has changed. */
-static inline int ashlar_side_try_pop_(ashlar_mark m)
+static inline void ashlar_side_pop_here_(ashlar_mark m, const char *in)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
     const struct ashlar_side_header_ *const header = (const struct ashlar_side_header_ *)m.pos;
 
-    if (__builtin_expect(m.pos == 0 || m.pos != state->last || state->top > state->highest ||
-                             state->ready - m.pos >= ASHLAR_SIDE_UNUSED_ || header->serial != m.serial ||
-                             header->before != m.before,
-                         0))
-        return 0;
+    if (__builtin_expect(m.pos <= state->low || m.pos != state->last || state->top > state->highest ||
+                             header->serial != m.serial || header->before != m.before,
+                         0)) {
+        ashlar_side_pop_(m.pos, m.serial, in);
+        return;
+    }
     state->top = m.pos;
     state->last = m.before;
-    return 1;
 }
 
-static inline void ashlar_side_pop_here_(ashlar_mark m)
-{
-    if (!ashlar_side_try_pop_(m))
-        ashlar_side_pop(m);
-}
-
-static inline void ashlar_side_end_here_(ashlar_mark *m)
-{
-    if (!ashlar_side_try_pop_(*m))
-        ashlar_side_pop_(m);
-}
+static inline void ashlar_side_end_here_(ashlar_mark *m) { ashlar_side_pop_here_(*m, "ASHLAR_SIDE_SCOPE"); }
 
 #define ashlar_side_push() ashlar_side_push_here_()
 #define ashlar_side_alloc(n) ashlar_side_alloc_here_(n)
-#define ashlar_side_pop(m) ashlar_side_pop_here_(m)
+#define ashlar_side_pop(m) ashlar_side_pop_here_((m), "ashlar_side_pop")
 
 /* ---- Where a stack ends, and how deep it went ------------------------------------------------------------------------ */
 

@@ -24,11 +24,12 @@ enum { UNIT = 16, ALIGN_MOST = 4096 };
 #define STEP_LEAST ((size_t)64 << 10)
 #define STEP_MOST ((size_t)1 << 20)
 
-/* Unused memory that stays when some is given back. */
+/* Unused memory that stays, and how much makes giving back worth its system call. */
 #define KEPT_BYTES ((size_t)256 << 10)
+#define UNUSED_MOST ((size_t)1 << 20)
 
 static_assert(sizeof(struct ashlar_side_header_) == UNIT, "blocks behind a header stay aligned");
-static_assert(sizeof(struct ashlar_side_state_) == 40, "programs are compiled for this layout");
+static_assert(sizeof(struct ashlar_side_state_) == 48, "programs are compiled for this layout");
 
 EXPORT __thread struct ashlar_side_state_ ashlar_side_state_;
 
@@ -66,6 +67,12 @@ static struct ashlar_side_state_ *state_now(void)
     return &__asan_poison_memory_region != NULL ? &side.poisoned : &ashlar_side_state_;
 }
 
+static void set_ready(struct ashlar_side_state_ *state, uintptr_t ready)
+{
+    state->ready = ready;
+    state->low = ready - UNUSED_MOST;
+}
+
 /* ---- The reserved range ------------------------------------------------------------------------------------------------ */
 
 /* Reserve `bytes` and two guard pages. MAP_NORESERVE: what has no access is not accounted anyway. */
@@ -95,7 +102,8 @@ static COLD bool open_side(void)
     side.end = side.base + bytes;
     side.step = STEP_LEAST;
     const uint64_t serial = add_relaxed(&next_serial, SERIALS_EACH); /* relaxed: only to be different */
-    *state_now() = (struct ashlar_side_state_){side.base, side.base, side.base, 0, serial};
+    *state_now() = (struct ashlar_side_state_){.top = side.base, .highest = side.base, .serial = serial};
+    set_ready(state_now(), side.base);
     return true;
 }
 
@@ -147,7 +155,7 @@ static void give_back(void)
     const int kept = errno;
 
     (void)madvise((void *)from, state->ready - from, MADV_DONTNEED);
-    state->ready = from;
+    set_ready(state, from);
     errno = kept;
 }
 
@@ -170,7 +178,7 @@ static uintptr_t raise_top(size_t n, size_t align)
     unpoison(at, n);
     state->top = top;
     if (top > state->ready)
-        state->ready = round_up(top, page_bytes());
+        set_ready(state, round_up(top, page_bytes()));
     ASSERT(side.base < top && top <= state->ready && state->ready <= side.committed && side.committed <= side.end);
     ASSERT(top % UNIT == 0);
     return at;
@@ -238,14 +246,14 @@ static bool is_sound(uintptr_t pos)
                                   header_at(header.before)->serial < header.serial);
 }
 
-/* The live header that `m` names. Does not return when there is none. */
-static const struct ashlar_side_header_ *find_live(ashlar_mark m, const char *in)
+/* The live header of the mark of these words. Does not return when there is none. */
+static const struct ashlar_side_header_ *find_live(uintptr_t pos, uint64_t serial, const char *in)
 {
-    for (uintptr_t pos = state_now()->last; pos != 0 && pos >= m.pos; pos = header_at(pos)->before) {
-        if (!is_sound(pos))
+    for (uintptr_t at = state_now()->last; at != 0 && at >= pos; at = header_at(at)->before) {
+        if (!is_sound(at))
             stop("side stack mark overwritten", in);
-        if (pos == m.pos && header_at(pos)->serial == m.serial)
-            return header_at(pos);
+        if (at == pos && header_at(at)->serial == serial)
+            return header_at(at);
     }
     stop("side stack popped out of order", in);
 }
@@ -256,25 +264,23 @@ static void note_highest(struct ashlar_side_state_ *state)
     state->highest = state->top > state->highest ? state->top : state->highest;
 }
 
-static void pop(ashlar_mark m, const char *in)
+EXPORT void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in)
 {
-    if (m.serial == 0)
+    if (serial == 0)
         return;
-    const struct ashlar_side_header_ *const header = find_live(m, in);
+    const struct ashlar_side_header_ *const header = find_live(pos, serial, in);
     struct ashlar_side_state_ *const state = state_now();
     const uintptr_t top = state->top;
 
     note_highest(state);
     state->last = header->before;
-    state->top = m.pos;
+    state->top = pos;
     poison(state->top, top);
-    if (state->ready - state->top >= ASHLAR_SIDE_UNUSED_)
+    if (state->top <= state->low)
         give_back();
 }
 
-EXPORT void(ashlar_side_pop)(ashlar_mark m) { pop(m, "ashlar_side_pop"); }
-
-EXPORT void ashlar_side_pop_(ashlar_mark *m) { pop(*m, "ASHLAR_SIDE_SCOPE"); }
+EXPORT void(ashlar_side_pop)(ashlar_mark m) { ashlar_side_pop_(m.pos, m.serial, "ashlar_side_pop"); }
 
 /* ---- Looking at it ----------------------------------------------------------------------------------------------------- */
 

@@ -220,8 +220,8 @@ struct ashlar_side_header_ {
     uintptr_t before;
 };
 
-/* Pop the mark of these words as ashlar_side_pop() does. In words, so that a mark can live in registers. `in`: where, for
- * the line about misuse. */
+/* Pop the mark of these words as ashlar_side_pop() does. In words, so that a mark can live in registers. `in`: where,
+ * for the line about misuse. */
 ASHLAR_API void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in) __attribute__((nonnull));
 
 __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)

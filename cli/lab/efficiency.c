@@ -132,6 +132,17 @@ static void by_side(void *argument)
     ashlar_side_pop(mark);
 }
 
+/* What one costs of MANY that end with one pop. */
+static void by_side_many(void *argument)
+{
+    const struct work *const work = argument;
+    const ashlar_mark mark = ashlar_side_push();
+
+    for (int i = 0; i < MANY; i++)
+        use(work, ashlar_side_alloc(work->bytes));
+    ashlar_side_pop(mark);
+}
+
 static void by_mapping(void *argument)
 {
     const struct work *const work = argument;
@@ -157,6 +168,7 @@ static const struct way ways[] = {
     {by_checked, 1, METRIC_efficiency_checked, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE},
     {by_side, 1, METRIC_efficiency_side, METRIC_touched_side, METRIC_keeping_side, METRIC_first_side, METRIC_again_side,
      METRIC_faults_side},
+    {by_side_many, MANY, METRIC_efficiency_side_many, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE, METRIC_NONE},
     {by_malloc, 1, METRIC_efficiency_malloc, METRIC_touched_malloc, METRIC_keeping_malloc, METRIC_first_malloc,
      METRIC_again_malloc, METRIC_faults_malloc},
     {by_many, MANY, METRIC_efficiency_many, METRIC_touched_many, METRIC_keeping_many, METRIC_first_many,
@@ -326,8 +338,8 @@ const struct lab_card card_efficiency = {
                   .log_y = true,
                   .metrics = {METRIC_efficiency_mapping, METRIC_efficiency_calloc, METRIC_efficiency_aligned,
                               METRIC_efficiency_many, METRIC_efficiency_malloc, METRIC_efficiency_side,
-                              METRIC_efficiency_checked, METRIC_efficiency_array, METRIC_efficiency_alloca,
-                              METRIC_efficiency_local}},
+                              METRIC_efficiency_side_many, METRIC_efficiency_checked, METRIC_efficiency_array,
+                              METRIC_efficiency_alloca, METRIC_efficiency_local}},
                  {.kind = PICTURE_LINES,
                   .title = TEXT_efficiency_touched_picture,
                   .x = TEXT_axis_bytes,

@@ -77,7 +77,35 @@ CODE
     gcc "$folder/late.c" -o "$folder/late" && "$folder/late" "$library"
 }
 
-plan 9
+# Inline code in a library that is loaded late finds the thread-local state without a call.
+serves_a_plugin() {
+    cat >"$folder/plugin.c" <<'CODE'
+#include <ashlar_stack.h>
+int serve(void);
+int serve(void) {
+    struct ashlar_side_info info;
+    for (int i = 0; i < 1000; i++) {
+        ASHLAR_SIDE_SCOPE(m);
+        if (m.serial == 0 || ashlar_side_alloc(100) == NULL)
+            return 1;
+    }
+    return ashlar_side_stat(&info) == 0 && info.used == 0 && info.high_water == 128 ? 0 : 2;
+}
+CODE
+    cat >"$folder/host.c" <<'CODE'
+#include <dlfcn.h>
+#include <stddef.h>
+int main(int count, char **words) {
+    void *const plugin = dlopen(words[count - 1], RTLD_NOW);
+    int (*const serve)(void) = plugin != NULL ? (int (*)(void))dlsym(plugin, "serve") : NULL;
+    return serve != NULL ? serve() : 3;
+}
+CODE
+    gcc -O2 -fPIC -shared -I"$root/include" "$folder/plugin.c" "$library" -Wl,-rpath,"$ASHLAR_BUILD" -o "$folder/plugin.so" &&
+        gcc "$folder/host.c" -o "$folder/host" && "$folder/host" "$folder/plugin.so" && ! nm -D "$folder/plugin.so" | grep __tls_get_addr
+}
+
+plan 10
 check "it exports what the header declares" exports_the_header
 check "so does the archive, and its other names are local" archive_defines_the_header
 check "libc is the only library it needs" needs_libc_only
@@ -87,3 +115,4 @@ check "others are asked by weak reference" asks_weakly
 check "its thread-local storage is small and needs no call" tls_is_small
 check "it serves a static program" runs_in_a_static_program
 check "a thread survives dlclose" is_closed_too_early
+check "it serves a plugin by the initial-exec model" serves_a_plugin

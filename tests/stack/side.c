@@ -186,6 +186,43 @@ TEST(a_million_random_steps_agree_with_a_model)
     CHECK_EQ(stat_now().used, 0);
 }
 
+/* Inline code and function decide alike where memory becomes usable: at the ends of pages, and of what is committed. */
+TEST(blocks_that_end_at_a_page_or_beside_it)
+{
+    void *(*const functions[])(size_t) = {ashlar_side_alloc, NULL};
+    const size_t page = place_page_bytes();
+    for (size_t i = 0; i < 6; i++) {
+        const ashlar_mark m = push();
+        const size_t room = page - stat_now().used % page, n = room + 16 * (i % 3) - 16;
+        char *const at = functions[i / 3] != NULL ? functions[i / 3](n) : allocate(n);
+        CHECK_EQ(at, m.pos + 16);
+        memset(at, 1, n);
+        CHECK_EQ(ashlar_side_push().pos, m.pos + 16 + n);
+        ashlar_side_pop(m);
+    }
+    CHECK_EQ(stat_now().used, 0);
+}
+
+/* Nobody asks in between: asking takes note. */
+TEST(high_water_is_exact_whoever_popped)
+{
+    const ashlar_mark first = push();
+    size_t highest = 0;
+    for (int i = 0; i < 1000; i++) {
+        const ashlar_mark m = push();
+        const size_t n = test_random() % (i < 500 ? 3000 : 300);
+        const size_t end = (uintptr_t)ashlar_side_alloc(n) + (n != 0 ? (n + 15) / 16 * 16 : 16) - first.pos;
+        highest = end > highest ? end : highest;
+        if (i % 2 == 0)
+            ashlar_side_pop(m);
+        else
+            (ashlar_side_pop)(m);
+    }
+    CHECK_EQ(stat_now().high_water, highest);
+    CHECK(allocate(4000) != NULL); /* and when nobody popped */
+    CHECK_EQ(stat_now().high_water, 4016);
+}
+
 /* ---- Order ---- */
 
 TEST(popping_a_mark_that_was_popped_stops)
@@ -268,7 +305,7 @@ TEST(a_scope_that_ends_out_of_order_says_so)
 
 TEST(a_mark_that_was_overwritten_is_told_from_a_wrong_order)
 {
-    const size_t words[] = {0, 1}; /* of the header: its serial, the mark before */
+    const size_t words[] = {0, 1, 1}; /* of the header: its serial, the mark before */
     for (size_t i = 0; i < COUNT(words); i++) {
         const ashlar_mark outer = push();
         const uintptr_t block = (uintptr_t)allocate(16);
@@ -277,7 +314,7 @@ TEST(a_mark_that_was_overwritten_is_told_from_a_wrong_order)
         DIES("ashlar: side stack mark overwritten (in ashlar_side_pop)")
         {
             ((volatile uint64_t *)inner.pos)[words[i]] = UINT64_C(0x4141414141414141);
-            ashlar_side_pop(i == 0 ? inner : outer);
+            ashlar_side_pop(i == 1 ? outer : inner);
         }
         ashlar_side_pop(outer);
     }

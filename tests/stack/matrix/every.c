@@ -115,6 +115,44 @@ static int side(size_t n)
     return 0;
 }
 
+/* The last block that fits what is committed, the first that does not, and those beside them; and the functions behind
+ * the macros go on where these are. */
+static int edges(void)
+{
+    void *(*const by_address)(size_t) = &ashlar_side_alloc;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct ashlar_side_info before, after;
+        ASHLAR_SIDE_SCOPE(m);
+        MUST(ashlar_side_stat(&before) == 0 && before.used >= 16);
+        const size_t n = before.committed - before.used + 16 * i - 16;
+        char *const at = (char *)ashlar_side_alloc(n);
+        MUST((uintptr_t)at == m.pos + 16);
+        memset(at, 1, n);
+        MUST(ashlar_side_stat(&after) == 0 && after.used == before.used + n);
+        MUST((after.committed > before.committed) == (i == 2));
+        char *const next = (char *)by_address(1);
+        MUST(next == at + n && ashlar_side_alloc(0) == next + 16);
+        *next = 2;
+        MUST(at[n - 1] == 1);
+    }
+    return 0;
+}
+
+static int order(void)
+{
+    struct ashlar_side_info info;
+    const ashlar_mark outer = ashlar_side_push(), inner = (ashlar_side_push)();
+
+    MUST(inner.pos == outer.pos + 16 && inner.serial > outer.serial);
+    ashlar_side_pop(inner);
+    const ashlar_mark again = ashlar_side_push();
+    MUST(again.pos == inner.pos && again.serial > inner.serial);
+    (ashlar_side_pop)(outer);
+    MUST(ashlar_side_stat(&info) == 0 && info.used == 0);
+    return 0;
+}
+
 static int depth(void)
 {
     size_t bytes;
@@ -136,5 +174,7 @@ int main(void)
     fault = fault ? fault : loop();
     fault = fault ? fault : requests(100);
     fault = fault ? fault : side(10000);
+    fault = fault ? fault : edges();
+    fault = fault ? fault : order();
     return fault ? fault : depth();
 }

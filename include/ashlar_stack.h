@@ -224,6 +224,8 @@ struct ashlar_side_header_ {
  * for the line about misuse. */
 ASHLAR_API void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in) __attribute__((nonnull));
 
+/* The top is raised first and `last` set at the end, and a pop does it the other way round: a siglongjmp() out of the
+ * middle leaves nothing but a place unused. */
 __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
@@ -237,11 +239,11 @@ __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_h
         serial = other.serial;
         before = other.before;
     } else {
+        state->top = pos + sizeof *header;
         header->serial = serial;
         state->serial = serial;
         header->before = before;
         state->last = pos;
-        state->top = pos + sizeof *header;
     }
     const ashlar_mark m = {pos, serial, before};
     return m;
@@ -271,8 +273,8 @@ static inline void ashlar_side_pop_here_(ashlar_mark m, const char *in)
         ashlar_side_pop_(m.pos, m.serial, in);
         return;
     }
-    state->top = m.pos;
     state->last = m.before;
+    state->top = m.pos;
 }
 
 static inline void ashlar_side_end_here_(ashlar_mark *m) { ashlar_side_pop_here_(*m, "ASHLAR_SIDE_SCOPE"); }

@@ -289,6 +289,9 @@ EXPORT int ashlar_side_stat(struct ashlar_side_info *out)
 {
     struct ashlar_side_state_ *const state = state_now();
 
+    *out = (struct ashlar_side_info){0};
+    if (side.base == 0)
+        return 0;
     note_highest(state);
     *out = (struct ashlar_side_info){side.end - side.base, side.committed - side.base, state->top - side.base,
                                      state->highest - side.base};

@@ -186,18 +186,16 @@ TEST(a_million_random_steps_agree_with_a_model)
     CHECK_EQ(stat_now().used, 0);
 }
 
-/* Inline code and function decide alike where memory becomes usable: at the ends of pages, and of what is committed. */
-TEST(blocks_that_end_at_a_page_or_beside_it)
+/* Inline code and function decide alike where memory becomes ready: at the ends of pages. */
+TEST(blocks_that_end_with_a_page_or_beside_it)
 {
-    void *(*const functions[])(size_t) = {ashlar_side_alloc, NULL};
-    const size_t page = place_page_bytes();
     for (size_t i = 0; i < 6; i++) {
         const ashlar_mark m = push();
-        const size_t room = page - stat_now().used % page, n = room + 16 * (i % 3) - 16;
-        char *const at = functions[i / 3] != NULL ? functions[i / 3](n) : allocate(n);
+        const size_t page = place_page_bytes(), n = page - stat_now().used % page + 16 * (i % 3) - 16;
+        char *const at = i < 3 ? ashlar_side_alloc(n) : (ashlar_side_alloc)(n);
         CHECK_EQ(at, m.pos + 16);
         memset(at, 1, n);
-        CHECK_EQ(ashlar_side_push().pos, m.pos + 16 + n);
+        CHECK_EQ(push().pos, m.pos + 16 + n);
         ashlar_side_pop(m);
     }
     CHECK_EQ(stat_now().used, 0);

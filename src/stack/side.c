@@ -235,8 +235,7 @@ static COLD __attribute__((noreturn)) void stop(const char *what, const char *in
 
 static const struct ashlar_side_header_ *header_at(uintptr_t pos) { return (const struct ashlar_side_header_ *)pos; }
 
-/* Whether the header at `pos` may still be what was pushed: whoever overruns the block below it leads the walk astray.
- */
+/* Whether the header at `pos` may still be what was pushed: an overrun of the block below it leads the walk astray. */
 static bool is_sound(uintptr_t pos)
 {
     const struct ashlar_side_header_ header = *header_at(pos);

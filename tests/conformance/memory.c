@@ -4,6 +4,7 @@
 #include "ashlar_mem.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 static unsigned char global[4096];
@@ -174,13 +175,13 @@ TEST(a_resized_block_is_known_at_its_new_size)
 
 /* ---- While others allocate ---------------------------------------------------------------------------------------------------- */
 
-static volatile bool ends;
+static _Atomic bool ends;
 
 /* Small, large and huge blocks come and go beside those that are asked about. */
 static void *churn(void *unused)
 {
     unsigned random = 1;
-    while (!ends) {
+    while (!atomic_load(&ends)) {
         random = random * 1664525 + 1013904223;
         const size_t bytes = random >> 28 == 0  ? HUGE_BYTES + (random >> 16)
                              : random >> 27 < 4 ? (random >> 12) + 1
@@ -212,7 +213,7 @@ TEST(blocks_are_known_while_others_come_and_go)
         for (size_t i = 0; i < COUNT(sizes); i++)
             free(blocks[i]);
     }
-    ends = true;
+    atomic_store(&ends, true);
     for (size_t i = 0; i < COUNT(threads); i++)
         join_thread(threads[i]);
 }

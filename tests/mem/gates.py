@@ -190,21 +190,4 @@ def every_name_keeps_its_promise():
     is_equal(done.returncode, 0, "status, 100 and the line")
 
 
-PROGRAMS = (("bash", "-c", "for i in {1..2000}; do x+=$i; done; echo ${#x} ${x:100:20}"),
-            ("perl", "-e", "my %h; $h{$_ % 97} .= 'x' x ($_ % 300) for 1 .. 20000; print join(',', map { length } @h{1 .. 9}), \"\\n\""),
-            ("python3", "-c", "import json; d = [{'n': i, 's': 'y' * (i % 500)} for i in range(5000)]; "
-                              "print(len(json.dumps(d)), hash(json.dumps(d) == json.dumps(json.loads(json.dumps(d)))))"),
-            ("git", "--version"), ("openssl", "dgst", "-sha256", os.path.join(SOURCES, "exports.map")))
-
-
-@story
-def programs_do_what_they_did():
-    for program in PROGRAMS:
-        if shutil.which(program[0]) is None:
-            continue
-        plain, ours = (subprocess.run(program, capture_output=True, check=False, env=environment(LD_PRELOAD=preload))
-                       for preload in (None, LIBRARY))
-        is_equal((ours.returncode, ours.stdout, ours.stderr), (plain.returncode, plain.stdout, plain.stderr), program[0])
-
-
 main()

@@ -120,14 +120,13 @@ static inline void evex_fill_to_64(byte *to, int c, size_t n)
                      : "memory");
 }
 
-static inline void evex_fill_to_128(byte *to, int c, size_t n)
-{
-    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(64, zmm16));
-}
-
+/* 65 bytes or more. What is true of all is written before the question: whichever answer was foreseen, the other has
+ * little left to do. */
 static inline void evex_fill_to_256(byte *to, int c, size_t n)
 {
-    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(64, zmm16));
+    if (unlikely(n > 128))
+        STEPS(to, c, n, WRITE(64, zmm16) WRITE_LAST(128, zmm16));
 }
 
 static inline void evex_fill_to_512(byte *to, int c, size_t n)

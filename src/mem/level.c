@@ -58,9 +58,10 @@ static size_t second_cache(void)
 
 static struct mem_limits limits_of_machine(void)
 {
-    enum { REPEAT_LEAST = 4096 };
-    struct mem_limits limits = {best_level(), NEVER, NEVER};
+    enum { REPEAT_LEAST = 4096, CACHES = 32 };
     const size_t cache = second_cache();
+    struct mem_limits limits = {
+        .level = best_level(), .copy_nt = {CACHES * cache, SIZE_MAX}, .copy_rep = NEVER, .set_rep = NEVER};
 
     if (!is_told() || is_amd())
         return limits;
@@ -74,7 +75,10 @@ static struct mem_limits limits_of_machine(void)
 #else
 enum mem_level mem_level_max(void) { return MEM_16; }
 
-static struct mem_limits limits_of_machine(void) { return (struct mem_limits){MEM_16, NEVER, NEVER}; }
+static struct mem_limits limits_of_machine(void)
+{
+    return (struct mem_limits){.level = MEM_16, .copy_nt = NEVER, .copy_rep = NEVER, .set_rep = NEVER};
+}
 #endif
 
 /* The level that the option names: "auto", or one more than the level. */
@@ -97,15 +101,26 @@ static size_t bytes_of(uint64_t number, size_t automatic)
     return number == OPTION_WORD(OFF) ? SIZE_MAX : (size_t)number;
 }
 
+/* The first length that is not a loop's without a question. */
+static size_t loop_end(size_t one, size_t other)
+{
+    const size_t least = one < other ? one : other;
+
+    return least < PTRDIFF_MAX ? least : PTRDIFF_MAX;
+}
+
 void mem_start(const struct option_settings *settings)
 {
     const uint64_t *const numbers = settings->numbers;
     struct mem_limits limits = limits_of_machine();
 
     limits.level = level_of(numbers[OPTION_mem_level], limits.level);
+    limits.copy_nt.least = bytes_of(numbers[OPTION_mem_copy_nt_min], limits.copy_nt.least);
     limits.copy_rep.least = bytes_of(numbers[OPTION_mem_copy_rep_min], limits.copy_rep.least);
     limits.copy_rep.most = bytes_of(numbers[OPTION_mem_copy_rep_max], limits.copy_rep.most);
     limits.set_rep.least = bytes_of(numbers[OPTION_mem_set_rep_min], limits.set_rep.least);
     limits.set_rep.most = bytes_of(numbers[OPTION_mem_set_rep_max], limits.set_rep.most);
+    limits.copy_loop_end = loop_end(limits.copy_nt.least, limits.copy_rep.least);
+    limits.set_loop_end = loop_end(SIZE_MAX, limits.set_rep.least);
     mem_limits = limits;
 }

@@ -1,9 +1,11 @@
 /* mem.h: moving and filling memory. The annex's one header: the contract for whoever gives these functions names.
  *
  *   bytes              1 .. 64            65 .. 128        129 .. 512         above
- *   with AVX-512       under a mask       ends: 2 .. 8 vectors of 64          a loop of them, or   (evex.h)
- *   others             ends: 4 vectors    ends: 8 of 16    ends: 16 or 32     the processor's own string instruction
- *                      (steps.h)          (steps.h)        (wide.h)           (wide.h, repeat.h)
+ *   with AVX-512       under a mask       ends: 2 .. 8 vectors of 64          a loop of them         (evex.h)
+ *   others             ends: 4 vectors    ends: 8 of 16    ends: 16 or 32     a loop of 16 or 32     (steps.h, wide.h)
+ *
+ *   above, in place of the loop: the processor's own string instruction (repeat.h); for copies that are larger than the
+ *   caches, stores past them (stream.h)
  *
  * libashlar has these functions under names of our own. libashlar-mem puts libc's names before them (libc.c,
  * strings.c), which ask first whether they shall check what they are given (check.c).
@@ -39,17 +41,22 @@ static inline bool mem_overlap(const void *to, const void *from, size_t n)
 /* How wide the vectors are; with those of 64 bytes, whatever there is above 0 bytes goes by evex.h. */
 enum mem_level { MEM_16, MEM_32, MEM_64 };
 
-/* From how many bytes on, and up to how many, the string instruction is used: `rep movsb`, `rep stosb`. Zeros
- * stand for never. */
+/* From how many bytes on, and below how many, something is done. Zeros stand for never. */
 struct mem_range {
     size_t least;
     size_t most;
 };
 
+static inline bool mem_range_has(struct mem_range range, size_t n) { return n >= range.least && n < range.most; }
+
 struct mem_limits {
     enum mem_level level;
-    struct mem_range copy_rep;
-    struct mem_range set_rep;
+    /* Below these no range begins, and no length is negative: one comparison for those that are most. */
+    size_t copy_loop_end;
+    size_t set_loop_end;
+    struct mem_range copy_nt;  /* copies past the caches, by non-temporal stores: goes before copy_rep */
+    struct mem_range copy_rep; /* the string instructions: `rep movsb` */
+    struct mem_range set_rep;  /* `rep stosb` */
 };
 
 extern struct mem_limits mem_limits __attribute__((visibility("hidden")));

@@ -1,6 +1,25 @@
-/* move.c: copying, under our own names. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h. */
+/* move.c: copying, under our own names. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h,
+ * stream.h. */
 #include "mem/repeat.h"
 #include "mem/steps.h"
+#include "mem/stream.h"
+
+#if defined(__x86_64__)
+/* copy_loop_end bytes or more, which are no loop's but if this declines. */
+static inline bool move_without_loop(byte *to, const byte *from, size_t n)
+{
+    fault_if_negative(to, n);
+    if (stream_may_copy(to, from, n)) {
+        stream_copy(to, from, n);
+        return true;
+    }
+    if (repeat_may_copy(to, from, n)) {
+        repeat_copy(to, from, n);
+        return true;
+    }
+    return false;
+}
+#endif
 
 void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 {
@@ -9,10 +28,9 @@ void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
         evex_copy_to_512(to, from, n);
         return result;
     }
-    fault_if_negative(to, n);
-    if (repeat_may_copy(to, from, n))
-        repeat_copy(to, from, n);
-    else if (goes_upwards(to, from, n))
+    if (unlikely(n >= mem_limits.copy_loop_end) && move_without_loop(to, from, n))
+        return result;
+    if (goes_upwards(to, from, n))
         evex_copy_upwards(to, from, n);
     else
         evex_copy_downwards(to, from, n);
@@ -24,13 +42,14 @@ void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 {
-    fault_if_negative(to, n);
 #if defined(__x86_64__)
-    if (repeat_may_copy(to, from, n))
-        repeat_copy(to, from, n);
-    else if (mem_limits.level != MEM_16)
+    if (unlikely(n >= mem_limits.copy_loop_end) && move_without_loop(to, from, n))
+        return result;
+    if (mem_limits.level != MEM_16)
         mem_move_wide_32(to, from, n);
     else
+#else
+    fault_if_negative(to, n);
 #endif
         mem_move_wide_16(to, from, n);
     return result;

@@ -6,8 +6,6 @@
 
 #if defined(__x86_64__)
 
-static inline bool repeat_is_for(struct mem_range range, size_t n) { return n >= range.least && n < range.most; }
-
 /* `rep movsb` crawls where the target begins a little above the source, in one page or in any two (1.4 microseconds for
  * 4 KiB instead of 0.03), and where it begins a little below. docs/design/023. */
 static inline bool repeat_may_copy(const byte *to, const byte *from, size_t n)
@@ -15,7 +13,7 @@ static inline bool repeat_may_copy(const byte *to, const byte *from, size_t n)
     enum { CLOSE = 64, PAGE = 4096 };
     const uintptr_t above = (uintptr_t)to - (uintptr_t)from;
 
-    return repeat_is_for(mem_limits.copy_rep, n) && goes_upwards(to, from, n) && above % PAGE >= CLOSE &&
+    return mem_range_has(mem_limits.copy_rep, n) && goes_upwards(to, from, n) && above % PAGE >= CLOSE &&
            -above >= CLOSE;
 }
 

@@ -2,6 +2,18 @@
 #include "mem/repeat.h"
 #include "mem/steps.h"
 
+#if defined(__x86_64__)
+/* set_loop_end bytes or more, which are no loop's but if this declines. */
+static inline bool set_without_loop(byte *to, int c, size_t n)
+{
+    fault_if_negative(to, n);
+    if (!mem_range_has(mem_limits.set_rep, n))
+        return false;
+    repeat_fill(to, c, n);
+    return true;
+}
+#endif
+
 void *mem_set_long(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
@@ -9,11 +21,9 @@ void *mem_set_long(byte *to, int c, size_t n)
         evex_fill_to_512(to, c, n);
         return to;
     }
-    fault_if_negative(to, n);
-    if (repeat_is_for(mem_limits.set_rep, n))
-        repeat_fill(to, c, n);
-    else
-        evex_fill_more(to, c, n);
+    if (unlikely(n >= mem_limits.set_loop_end) && set_without_loop(to, c, n))
+        return to;
+    evex_fill_more(to, c, n);
     return to;
 #else
     return mem_set_wide(to, c, n);
@@ -22,13 +32,14 @@ void *mem_set_long(byte *to, int c, size_t n)
 
 void *mem_set_wide(byte *to, int c, size_t n)
 {
-    fault_if_negative(to, n);
 #if defined(__x86_64__)
-    if (repeat_is_for(mem_limits.set_rep, n))
-        repeat_fill(to, c, n);
-    else if (mem_limits.level != MEM_16)
+    if (unlikely(n >= mem_limits.set_loop_end) && set_without_loop(to, c, n))
+        return to;
+    if (mem_limits.level != MEM_16)
         mem_set_wide_32(to, c, n);
     else
+#else
+    fault_if_negative(to, n);
 #endif
         mem_set_wide_16(to, c, n);
     return to;

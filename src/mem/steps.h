@@ -116,7 +116,7 @@ ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *resu
 ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
-    if (unlikely(n > 64)) {
+    if (n > 64) {
         if (likely(n <= 128))
             evex_copy_to_128(to, from, n);
         else
@@ -201,16 +201,13 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
 ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
-    if (likely(n <= 64)) {
-        if (unlikely(!evex_may_mask(to)))
-            return mem_set_narrow(to, c, n);
-        evex_fill_to_64(to, c, n);
+    if (n > 64) {
+        evex_fill_to_256(to, c, n);
         return to;
     }
-    if (likely(n <= 128))
-        evex_fill_to_128(to, c, n);
-    else
-        evex_fill_to_256(to, c, n);
+    if (unlikely(!evex_may_mask(to)))
+        return mem_set_narrow(to, c, n);
+    evex_fill_to_64(to, c, n);
     return to;
 #else
     return set_narrow(to, c, n);

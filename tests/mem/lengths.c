@@ -47,7 +47,7 @@ static void go(enum mem_level level, size_t rep_from)
         SKIP("the emulator would take minutes");
     if (level > mem_level_max())
         SKIP("the processor has no vectors of that width");
-    mem_limits = (struct mem_limits){level, {rep_from, SIZE_MAX}, {rep_from, SIZE_MAX}};
+    mem_limits = (struct mem_limits){.level = level, .copy_rep = {rep_from, SIZE_MAX}, .set_rep = {rep_from, SIZE_MAX}};
 }
 
 /* The target's file is written over and over; what it holds afterwards are the source's bytes. Who counted in 32 bits
@@ -100,6 +100,13 @@ TEST(copies_of_4_gib_and_one_byte_in_vectors_of_64)
 TEST(copies_of_4_gib_and_one_byte_by_the_string_instruction)
 {
     go(MEM_16, 1 << 20);
+    copies(4 * GIB + 1);
+}
+
+TEST(copies_of_4_gib_and_one_byte_past_the_caches)
+{
+    go(MEM_16, SIZE_MAX);
+    mem_limits.copy_nt = (struct mem_range){1 << 20, SIZE_MAX};
     copies(4 * GIB + 1);
 }
 

@@ -20,14 +20,18 @@ struct way {
         least, SIZE_MAX                                                                                                \
     }
 static const struct way ways[] = {
-    {"16 bytes", {MEM_16, {0, 0}, {0, 0}}},
-    {"32 bytes", {MEM_32, {0, 0}, {0, 0}}},
-    {"64 bytes", {MEM_64, {0, 0}, {0, 0}}},
-    {"16 bytes, repeated from 257", {MEM_16, FROM(257), FROM(257)}},
-    {"32 bytes, repeated from 257", {MEM_32, FROM(257), FROM(257)}},
-    {"64 bytes, repeated from 257", {MEM_64, FROM(257), FROM(257)}},
-    {"32 bytes, repeated from 600 to 900", {MEM_32, {600, 900}, {600, 900}}},
-    {"64 bytes, repeated from 600 to 900", {MEM_64, {600, 900}, {600, 900}}},
+    {"16 bytes", {.level = MEM_16}},
+    {"32 bytes", {.level = MEM_32}},
+    {"64 bytes", {.level = MEM_64}},
+    {"16 bytes, repeated from 257", {.level = MEM_16, .copy_rep = FROM(257), .set_rep = FROM(257)}},
+    {"32 bytes, repeated from 257", {.level = MEM_32, .copy_rep = FROM(257), .set_rep = FROM(257)}},
+    {"64 bytes, repeated from 257", {.level = MEM_64, .copy_rep = FROM(257), .set_rep = FROM(257)}},
+    {"32 bytes, repeated from 600 to 900", {.level = MEM_32, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
+    {"64 bytes, repeated from 600 to 900", {.level = MEM_64, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
+    {"16 bytes, past the caches from 129", {.level = MEM_16, .copy_nt = FROM(129)}},
+    {"32 bytes, past the caches from 900, repeated below",
+     {.level = MEM_32, .copy_nt = FROM(900), .copy_rep = FROM(257), .set_rep = FROM(257)}},
+    {"64 bytes, past the caches from 513", {.level = MEM_64, .copy_nt = FROM(513)}},
 };
 
 /* Go this way from now on, or leave the test where the processor cannot. */
@@ -204,6 +208,7 @@ TEST(what_the_processor_can_do_is_asked_for_at_the_start_only)
 {
     CHECK_EQ(mem_limits.level, MEM_16);
     CHECK_EQ(mem_limits.copy_rep.most, 0);
+    CHECK_EQ(mem_limits.copy_nt.most, 0);
     start("");
     CHECK(mem_limits.level <= mem_level_max());
     CHECK((mem_limits.level != MEM_16) == (mem_level_max() != MEM_16));
@@ -221,7 +226,7 @@ TEST(options_choose_the_width_but_none_that_the_processor_lacks)
     CHECK_EQ(mem_limits.level, mem_level_max());
 }
 
-TEST(options_choose_where_the_string_instruction_is_used)
+TEST(options_choose_where_string_instructions_and_non_temporal_stores_are_used)
 {
     start("mem_copy_rep_min:1K,mem_copy_rep_max:1M,mem_set_rep_min:2K,mem_set_rep_max:2M");
     CHECK_EQ(mem_limits.copy_rep.least, 1 << 10);
@@ -230,5 +235,10 @@ TEST(options_choose_where_the_string_instruction_is_used)
     CHECK_EQ(mem_limits.set_rep.most, 2 << 20);
     start("mem_copy_rep_min:off,mem_set_rep_max:off");
     CHECK_EQ(mem_limits.copy_rep.least, SIZE_MAX);
+    start("mem_copy_nt_min:1M");
+    CHECK_EQ(mem_limits.copy_nt.least, 1 << 20);
+    CHECK_EQ(mem_limits.copy_nt.most, SIZE_MAX);
+    start("mem_copy_nt_min:off");
+    CHECK_EQ(mem_limits.copy_nt.least, SIZE_MAX);
     CHECK_EQ(mem_limits.set_rep.most, SIZE_MAX);
 }

@@ -1,0 +1,63 @@
+/* stream.h: copies that are larger than any cache of a core: stored past the caches, so that a line of the target is
+ * not read before it is overwritten, and nothing else is pushed out.
+ *
+ * Two pages at a time, a line of each in turn: two streams for the memory instead of one. source of that order: glibc's
+ * memcpy for large sizes (2.33), described in its comments; of the rest: Intel, "Optimization Reference Manual",
+ * section "Non-temporal Stores". */
+#ifndef ASHLAR_MEM_STREAM_H
+#define ASHLAR_MEM_STREAM_H
+
+#include "mem/vector.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+
+enum { STREAM_LINE = 64, STREAM_PAGE = 4096 };
+
+/* Only ranges that are apart: lines are written before others are read. */
+static inline bool stream_may_copy(const byte *to, const byte *from, size_t n)
+{
+    return unlikely(mem_range_has(mem_limits.copy_nt, n)) && goes_upwards(to, from, n) && goes_upwards(from, to, n);
+}
+
+/* `to` is aligned to STREAM_LINE. */
+ALWAYS_INLINE void stream_line(byte *to, const byte *from)
+{
+    const vector16 a = load16(from), b = load16(from + 16), c = load16(from + 32), d = load16(from + 48);
+
+    _mm_stream_si128((__m128i *)to, (__m128i)a);
+    _mm_stream_si128((__m128i *)(to + 16), (__m128i)b);
+    _mm_stream_si128((__m128i *)(to + 32), (__m128i)c);
+    _mm_stream_si128((__m128i *)(to + 48), (__m128i)d);
+}
+
+/* STREAM_LINE bytes to any address. */
+static inline void stream_end(byte *to, const byte *from)
+{
+    for (size_t i = 0; i < STREAM_LINE; i += 16)
+        store16(to + i, load16(from + i));
+}
+
+/* STREAM_LINE bytes or more. */
+static inline void stream_copy(byte *to, const byte *from, size_t n)
+{
+    const size_t skip = STREAM_LINE - (uintptr_t)to % STREAM_LINE;
+    byte *at = to + skip;
+    const byte *source = from + skip;
+    size_t left = n - skip;
+
+    stream_end(to, from);
+    for (; left >= 2 * STREAM_PAGE; left -= 2 * STREAM_PAGE, at += 2 * STREAM_PAGE, source += 2 * STREAM_PAGE)
+        for (size_t i = 0; i < STREAM_PAGE; i += STREAM_LINE) {
+            stream_line(at + i, source + i);
+            stream_line(at + STREAM_PAGE + i, source + STREAM_PAGE + i);
+        }
+    for (; left >= STREAM_LINE; left -= STREAM_LINE, at += STREAM_LINE, source += STREAM_LINE)
+        stream_line(at, source);
+    /* Such stores are not in order with others, which may tell another thread that the copy is done. */
+    _mm_sfence();
+    stream_end(to + n - STREAM_LINE, from + n - STREAM_LINE);
+}
+
+#endif
+#endif

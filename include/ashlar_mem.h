@@ -56,6 +56,19 @@ ASHLAR_API int ashlar_memcpy_checked(void *to, size_t room, const void *from, si
 ASHLAR_API int ashlar_memmove_checked(void *to, size_t room, const void *from, size_t n);
 ASHLAR_API int ashlar_memset_checked(void *to, size_t room, int c, size_t n);
 
+/* Copy, or fill, if it can be shown at once that no range leaves the heap block of this library that it begins in
+ * (where it begins in one), and that memcpy's do not overlap. If not, nothing is written: `otherwise` is called with
+ * the same, and shall judge. For whoever gives libc's names to functions that check, and wants to know nothing of most
+ * calls: `in` and `caller` are handed through. returns: `to`, or what `otherwise` returned. */
+typedef void *ashlar_copy_otherwise(void *to, const void *from, size_t n, const char *in, const void *caller);
+typedef void *ashlar_fill_otherwise(void *to, int c, size_t n, const char *in, const void *caller);
+ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise,
+                                  const char *in, const void *caller);
+ASHLAR_API void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise,
+                                   const char *in, const void *caller);
+ASHLAR_API void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+                                  const void *caller);
+
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */
 
 /* Bytes from `address` to the end of the heap block of this library that it lies in (usable bytes: what was asked for,

@@ -51,6 +51,35 @@ EXPORT int ashlar_memset_checked(void *to, size_t room, int c, size_t n)
     return error;
 }
 
+/* ---- Checked, for those who have libc's names --------------------------------------------------------------------------- */
+
+/* Everything here is a jump: no frame is built, and nothing saved, for the many calls that are right. */
+
+ALWAYS_INLINE bool has_room(const void *to, const void *from, size_t n)
+{
+    return likely(heap_bytes_left_at_once(to) >= n) && likely(heap_bytes_left_at_once(from) >= n);
+}
+
+EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+                              const void *caller)
+{
+    if (unlikely(!has_room(to, from, n)) || unlikely(mem_may_overlap(to, from, n)))
+        return otherwise(to, from, n, in, caller);
+    return mem_move(to, from, n);
+}
+
+EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+                               const void *caller)
+{
+    return likely(has_room(to, from, n)) ? mem_move(to, from, n) : otherwise(to, from, n, in, caller);
+}
+
+EXPORT void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+                              const void *caller)
+{
+    return likely(heap_bytes_left_at_once(to) >= n) ? mem_set(to, c, n) : otherwise(to, c, n, in, caller);
+}
+
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */
 
 EXPORT size_t ashlar_bytes_left(const void *address) { return heap_bytes_left(address); }

@@ -419,13 +419,28 @@ static inline bool heap_place_looks_freed(const struct heap_place *place)
 
 /* Bytes from `address` to the end of its block; 0 where there is no live block of ours, SIZE_MAX where it cannot be
  * told. A block that only looks freed counts as live. */
-static inline size_t heap_bytes_left(const void *address)
-{
-    const struct heap_place place = heap_place_of(address);
+size_t heap_bytes_left(const void *address);
 
-    if (place.kind == PLACE_UNKNOWN)
-        return SIZE_MAX;
-    return place.kind == PLACE_SMALL || place.kind == PLACE_LARGE ? place.block + place.bytes - (uintptr_t)address : 0;
+/* The same as far as one look at one line tells, as for most; 0 also where more looks are needed. */
+ALWAYS_INLINE size_t heap_bytes_left_at_once(const void *address)
+{
+    const uintptr_t offset = page_offset(address);
+
+    if (!page_holds(offset))
+        return unlikely(page_huge_may_hold(address)) ? 0 : SIZE_MAX;
+    const struct slab *slab = page_line(offset);
+    size_t inside = offset & (GRANULE_BYTES - 1);
+    const enum granule_kind kind = line_kind(&slab->line);
+
+    if (kind == GRANULE_SLAB_REST) {
+        inside += (size_t)slab->line.granules << GRANULE_SHIFT;
+        slab -= slab->line.granules;
+    } else if (unlikely(kind != GRANULE_SLAB)) {
+        return 0;
+    }
+    if (unlikely(load_relaxed(&slab->line.released) != 0) || unlikely(inside >= load_relaxed(&slab->carved)))
+        return 0;
+    return (size_t)(slab_block_number(slab, inside) + 1) * slab->block_bytes - inside;
 }
 
 /* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */

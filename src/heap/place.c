@@ -58,3 +58,16 @@ struct heap_place heap_place_of(const void *address)
         return place_in_slab(slab_of_line(line), (uintptr_t)address);
     return place_in_run(page_index_of(line));
 }
+
+size_t heap_bytes_left(const void *address)
+{
+    const size_t left = heap_bytes_left_at_once(address);
+
+    if (likely(left != 0))
+        return left;
+    const struct heap_place place = heap_place_of(address);
+
+    if (place.kind == PLACE_UNKNOWN)
+        return SIZE_MAX;
+    return place.kind == PLACE_SMALL || place.kind == PLACE_LARGE ? place.block + place.bytes - (uintptr_t)address : 0;
+}

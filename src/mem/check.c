@@ -21,6 +21,9 @@
 
 extern __typeof__(ashlar_bytes_left) ashlar_bytes_left __attribute__((weak));
 extern __typeof__(ashlar_place_of) ashlar_place_of __attribute__((weak));
+extern __typeof__(ashlar_memcpy_or) ashlar_memcpy_or __attribute__((weak));
+extern __typeof__(ashlar_memmove_or) ashlar_memmove_or __attribute__((weak));
+extern __typeof__(ashlar_memset_or) ashlar_memset_or __attribute__((weak));
 extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak)); /* glibc 2.35 */
 
 struct mem_check mem_check;
@@ -258,6 +261,19 @@ static void all_is_unknown(const void *address, struct ashlar_place *place)
     place->kind = ASHLAR_PLACE_UNKNOWN;
 }
 
+/* Where nothing is to be let pass at once. */
+static void *copy_looked_at(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+                            const void *caller)
+{
+    return otherwise(to, from, n, in, caller);
+}
+
+static void *fill_looked_at(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+                            const void *caller)
+{
+    return otherwise(to, c, n, in, caller);
+}
+
 void mem_check_start(const struct option_settings *settings)
 {
     const bool has_heap = &ashlar_bytes_left != NULL && &ashlar_place_of != NULL;
@@ -269,6 +285,10 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.small = (uint8_t)settings->numbers[OPTION_check_mem_small];
     mem_check.bytes_left = has_heap ? ashlar_bytes_left : all_is_room;
     mem_check.place_of = has_heap ? ashlar_place_of : all_is_unknown;
+    const bool hands_on = has_heap && mem_check.scope == CHECK_BOTH && mem_check.small == CHECK_FAST;
+    mem_check.memcpy_or = hands_on ? ashlar_memcpy_or : copy_looked_at;
+    mem_check.memmove_or = hands_on ? ashlar_memmove_or : copy_looked_at;
+    mem_check.memset_or = hands_on ? ashlar_memset_or : fill_looked_at;
     mem_check.mode = (uint8_t)mode;
     const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
 

@@ -27,6 +27,9 @@ struct mem_check {
     uint8_t mode;  /* enum check_mode */
     uint8_t scope; /* enum check_scope */
     uint8_t small; /* enum check_small */
+    /* What is asked first, in libashlar. It hands on to what is here if that is not enough. */
+    __typeof__(ashlar_memcpy_or) *memcpy_or, *memmove_or;
+    __typeof__(ashlar_memset_or) *memset_or;
     __typeof__(ashlar_bytes_left) *bytes_left;
     __typeof__(ashlar_place_of) *place_of;
 };
@@ -55,6 +58,15 @@ void mem_check_read(const void *from, size_t n, struct mem_call call);
 
 /* Judge both ranges of a copy; and whether they overlap, if they may not. */
 void mem_check_copy(const void *to, const void *from, size_t n, bool may_overlap, struct mem_call call);
+
+/* Whether a copy is let pass unseen. Blocks start and end at multiples of 16: what stays between two of them stays in
+ * its block. */
+ALWAYS_INLINE bool mem_check_passes(const void *to, const void *from, size_t n)
+{
+    const uintptr_t a = (uintptr_t)to % BLOCK_ALIGN, b = (uintptr_t)from % BLOCK_ALIGN;
+
+    return n <= BLOCK_ALIGN - (a > b ? a : b) && likely(mem_check.small == CHECK_FAST);
+}
 
 /* Bytes that may be read at `from`, as far as anybody knows. */
 static inline size_t mem_check_readable(const void *from)

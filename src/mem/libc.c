@@ -10,30 +10,48 @@
 
 /* ---- Checked --------------------------------------------------------------------------------------------------------- */
 
-/* Never inlined: their callers save nothing as long as nothing is checked. */
+/* What libashlar could not show to be right at once is judged here, and done all the same if nobody aborts. */
 
-static NOINLINE void *copy_checked(void *to, const void *from, size_t n, struct mem_call call)
+static void *copy_judged(void *to, const void *from, size_t n, const char *in, const void *caller)
 {
-    mem_check_copy(to, from, n, false, call);
+    mem_check_copy(to, from, n, false, (struct mem_call){in, caller});
     return mem_move(to, from, n);
+}
+
+static void *move_judged(void *to, const void *from, size_t n, const char *in, const void *caller)
+{
+    mem_check_copy(to, from, n, true, (struct mem_call){in, caller});
+    return mem_move(to, from, n);
+}
+
+static void *fill_judged(void *to, int c, size_t n, const char *in, const void *caller)
+{
+    mem_check_write(to, n, (struct mem_call){in, caller});
+    return mem_set(to, c, n);
+}
+
+static inline void *copy_checked(void *to, const void *from, size_t n, struct mem_call call)
+{
+    if (mem_check_passes(to, from, n) && likely(!mem_may_overlap(to, from, n)))
+        return mem_move(to, from, n);
+    return mem_check.memcpy_or(to, from, n, copy_judged, call.in, call.caller);
+}
+
+static inline void *move_checked(void *to, const void *from, size_t n, struct mem_call call)
+{
+    if (mem_check_passes(to, from, n))
+        return mem_move(to, from, n);
+    return mem_check.memmove_or(to, from, n, move_judged, call.in, call.caller);
+}
+
+static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call)
+{
+    return mem_check.memset_or(to, c, n, fill_judged, call.in, call.caller);
 }
 
 static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, struct mem_call call)
 {
-    mem_check_copy(to, from, n, false, call);
-    return mem_move_to_end(to, from, n);
-}
-
-static NOINLINE void *move_checked(void *to, const void *from, size_t n, struct mem_call call)
-{
-    mem_check_copy(to, from, n, true, call);
-    return mem_move(to, from, n);
-}
-
-static NOINLINE void *fill_checked(void *to, int c, size_t n, struct mem_call call)
-{
-    mem_check_write(to, n, call);
-    return mem_set(to, c, n);
+    return (byte *)copy_checked(to, from, n, call) + n;
 }
 
 /* ---- The busy ones ----------------------------------------------------------------------------------------------------- */

@@ -38,6 +38,12 @@ static inline bool mem_overlap(const void *to, const void *from, size_t n)
     return ahead != 0 && (ahead < n || -ahead < n);
 }
 
+/* The same, found sooner: also true of some that only touch. */
+static inline bool mem_may_overlap(const void *to, const void *from, size_t n)
+{
+    return (uintptr_t)to - (uintptr_t)from + n < 2 * n;
+}
+
 /* How wide the vectors are; with those of 64 bytes, whatever there is above 0 bytes goes by evex.h. */
 enum mem_level { MEM_16, MEM_32, MEM_64 };
 

@@ -30,6 +30,8 @@ static struct {
 /* Odd while somebody changes the table: for page_huge_peek(). */
 static _Atomic uint32_t changes;
 
+struct page_huge_span page_huge_span; /* written under huge_lock */
+
 /* ---- The table -------------------------------------------------------------------------------------------------------------- */
 
 /* Sorted by start; live and freed ones. In a range of its own: what runs over a huge block must not meet it. */
@@ -78,10 +80,20 @@ static bool table_has_room(void)
     return page_range_grow(&page_huges_range, (huge.count + 1) * sizeof(struct page_huge), TABLE_STEP);
 }
 
+static void widen_span(uintptr_t start, uintptr_t end)
+{
+    if (load_relaxed(&page_huge_span.end) == 0 || start < load_relaxed(&page_huge_span.start))
+        store_relaxed(&page_huge_span.start, start);
+    if (end > load_relaxed(&page_huge_span.end))
+        store_relaxed(&page_huge_span.end, end);
+}
+
 /* The table has room. */
 static void record_insert(struct page_huge record)
 {
     const size_t position = records_up_to(record.start);
+
+    widen_span(record.start, record.start + record.bytes);
 
     for (size_t i = huge.count; i > position; i--)
         table()[i] = table()[i - 1];

@@ -207,6 +207,22 @@ struct page_huge page_huge_find(const void *address);
 /* The same without the lock, in any moment: also HUGE_UNKNOWN when somebody is just changing the table. */
 struct page_huge page_huge_peek(const void *address);
 
+/* Where huge blocks have ever been: the lowest start and the highest end. */
+struct page_huge_span {
+    _Atomic uintptr_t start;
+    _Atomic uintptr_t end;
+};
+
+extern struct page_huge_span page_huge_span __attribute__((visibility("hidden")));
+
+/* Whether `address` may lie in a huge block: false of most that do not, without a look at the table. */
+static inline bool page_huge_may_hold(const void *address)
+{
+    /* relaxed: whoever was handed a block was handed the span before it. */
+    return (uintptr_t)address < load_relaxed(&page_huge_span.end) &&
+           (uintptr_t)address >= load_relaxed(&page_huge_span.start);
+}
+
 /* End the live block at `block`. Its address range stays ours for a while, without access.
  * returns: what page_huge_find() would have said before: anything but HUGE_LIVE means that nothing was done. */
 struct page_huge page_huge_give(void *block);

@@ -96,6 +96,91 @@ TEST(errno_stays)
     free(block);
 }
 
+/* ---- Checked, handed on ------------------------------------------------------------------------------------------------- */
+
+static struct {
+    size_t calls, n;
+    const void *to, *from, *caller;
+    const char *in;
+    int c;
+} handed_on;
+
+static void *take_copy(void *to, const void *from, size_t n, const char *in, const void *caller)
+{
+    handed_on.calls++;
+    handed_on.to = to, handed_on.from = from, handed_on.n = n, handed_on.in = in, handed_on.caller = caller;
+    return &handed_on;
+}
+
+static void *take_fill(void *to, int c, size_t n, const char *in, const void *caller)
+{
+    handed_on.c = c;
+    return take_copy(to, NULL, n, in, caller);
+}
+
+static void check_handed_on(const void *returned, const void *to, const void *from, size_t n)
+{
+    CHECK(returned == &handed_on);
+    CHECK_EQ(handed_on.calls, 1);
+    CHECK(handed_on.to == to && handed_on.from == from && handed_on.n == n);
+    CHECK(strcmp(handed_on.in, "here") == 0 && handed_on.caller == global);
+    handed_on.calls = 0;
+}
+
+/* Copies and fills that leave a block of any size, as target or as source, are not done. */
+TEST(what_leaves_a_block_is_handed_on_untouched)
+{
+    unsigned char byte[2] = {7, 7};
+    for (EACH_SIZE(bytes, 40 * MIB)) {
+        if (bytes > 1100 && bytes % 3 != 0 && bytes < 32 * MIB)
+            continue;
+        unsigned char *const block = malloc(bytes);
+        const size_t usable = malloc_usable_size(block);
+        unsigned char *const last = block + usable - 1;
+        *last = 1;
+        check_handed_on(ashlar_memcpy_or(last, byte, 2, take_copy, "here", global), last, byte, 2);
+        check_handed_on(ashlar_memmove_or(last, byte, 2, take_copy, "here", global), last, byte, 2);
+        check_handed_on(ashlar_memcpy_or(byte, last, 2, take_copy, "here", global), byte, last, 2);
+        check_handed_on(ashlar_memmove_or(block, global, usable + 1, take_copy, "here", global), block, global,
+                        usable + 1);
+        check_handed_on(ashlar_memset_or(last, 9, 2, take_fill, "here", global), last, NULL, 2);
+        CHECK_EQ(handed_on.c, 9);
+        CHECK(*last == 1 && byte[0] == 7);
+        free(block);
+    }
+}
+
+TEST(what_stays_in_small_blocks_or_in_memory_of_others_is_done_at_once)
+{
+    unsigned char local[64];
+    for (EACH_SIZE(bytes, 2000)) {
+        unsigned char *const from = malloc(bytes), *const to = malloc(bytes);
+        const size_t usable = malloc_usable_size(to);
+        fill(from, usable, bytes);
+        CHECK(ashlar_memmove_or(to, from, usable, take_copy, "here", global) == to && is_filled(to, usable, bytes));
+        CHECK(ashlar_memset_or(to, 0, usable, take_fill, "here", global) == to && to[usable - 1] == 0);
+        /* One byte less, and the two do not even touch. */
+        CHECK(ashlar_memcpy_or(to + 1, from + 1, usable - 1, take_copy, "here", global) == to + 1);
+        CHECK(memcmp(to + 1, from + 1, usable - 1) == 0);
+        CHECK(ashlar_memcpy_or(local, from, bytes < 64 ? bytes : 64, take_copy, "here", global) == local);
+        CHECK(ashlar_memcpy_or(to, from, 0, take_copy, "here", global) == to);
+        free(from);
+        free(to);
+    }
+    CHECK_EQ(handed_on.calls, 0);
+}
+
+TEST(ranges_of_memcpy_that_overlap_are_handed_on)
+{
+    unsigned char *const block = malloc(100);
+    check_handed_on(ashlar_memcpy_or(block + 1, block, 20, take_copy, "here", global), block + 1, block, 20);
+    check_handed_on(ashlar_memcpy_or(block, block + 19, 20, take_copy, "here", global), block, block + 19, 20);
+    CHECK(ashlar_memmove_or(block, block + 19, 20, take_copy, "here", global) == block);
+    CHECK(ashlar_memcpy_or(block + 20, block, 20, take_copy, "here", global) == block + 20);
+    CHECK_EQ(handed_on.calls, 0);
+    free(block);
+}
+
 /* ---- What lies at an address ------------------------------------------------------------------------------------------------ */
 
 static void check_place(const void *address, enum ashlar_place_kind kind, const void *block, size_t bytes)

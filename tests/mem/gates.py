@@ -98,7 +98,8 @@ NEEDED = {"__chk_fail": "an overflow that a fortified program found", "abort": "
           "_dl_find_object": "the library named in the line", "secure_getenv": "ASHLAR_CONF", "memcmp": "comparing its words",
           "sysconf": "size of the second-level cache", "__x86_get_cpuid_feature_leaf": "what the processor can do",
           "dlsym": "libc's strcpy and its relatives", "strnlen": "strcpy, checked",
-          "ashlar_version": "whether libashlar is there", "ashlar_bytes_left": "where a block ends", "ashlar_place_of": "the same"}
+          "ashlar_version": "whether libashlar is there", "ashlar_bytes_left": "where a block ends", "ashlar_place_of": "the same",
+          "ashlar_memcpy_or": "to copy what is right at once", "ashlar_memmove_or": "the same", "ashlar_memset_or": "the same"}
 
 
 @story

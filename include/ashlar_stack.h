@@ -35,7 +35,7 @@ extern "C" {
 
 #define ASHLAR_API __attribute__((visibility("default")))
 #define ASHLAR_STACK_GIVES __attribute__((nonnull, warn_unused_result))
-#define ASHLAR_STACK_AT_END(function) __attribute__((cleanup(function)))
+#define ASHLAR_STACK_AT_END(function) __attribute__((cleanup(function), unused)) /* to clang a cleanup is no use */
 
 /* ---- A: scratch buffer: room in the frame for the usual case -------------------------------------------------------
  *

@@ -295,7 +295,6 @@ TEST(a_scope_that_ends_out_of_order_says_so)
         const ashlar_mark outer = push();
         {
             ASHLAR_SIDE_SCOPE(inner);
-            (void)inner;
             ashlar_side_pop(outer);
         }
     }
@@ -330,7 +329,6 @@ static jmp_buf outside;
 static void __attribute__((noreturn)) through_three_scopes(int depth)
 {
     ASHLAR_SIDE_SCOPE(m);
-    (void)m;
     (void)allocate(1000);
     if (depth == 1)
         longjmp(outside, 1);

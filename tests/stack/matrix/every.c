@@ -115,6 +115,19 @@ static int side(size_t n)
     return 0;
 }
 
+/* A scope is of use by its end alone: no compiler complains that nobody names its mark. */
+static int scope_only(size_t n)
+{
+    struct ashlar_side_info info;
+
+    {
+        ASHLAR_SIDE_SCOPE(m);
+        MUST(list_of(n) != NULL);
+    }
+    MUST(ashlar_side_stat(&info) == 0 && info.used == 0);
+    return 0;
+}
+
 /* The last block that fits what is committed, the first that does not, and those beside them; and the functions behind
  * the macros go on where these are. */
 static int edges(void)
@@ -174,6 +187,7 @@ int main(void)
     fault = fault ? fault : loop();
     fault = fault ? fault : requests(100);
     fault = fault ? fault : side(10000);
+    fault = fault ? fault : scope_only(10);
     fault = fault ? fault : edges();
     fault = fault ? fault : order();
     return fault ? fault : depth();

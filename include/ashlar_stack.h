@@ -301,17 +301,18 @@ struct ashlar_stack_info {
  *            kernel keeps above the mapping below it (Linux, kernel-parameters.txt, stack_guard_gap)
  *   thread   what pthread_getattr_np(3) says, once
  *   signal   the alternate stack of sigaltstack(2), unless it was set with SS_AUTODISARM
- * A stack that lies inside of a thread's own, such as a coroutine's in an array of main(), is taken for the thread's:
- * neither use ASHLAR_ALLOCA nor paint there.
- * returns: 0, or ENOTSUP when this is no stack that is known (a coroutine's, say), or /proc or memory is missing; `out`
- * stays as it was then. errno untouched. */
+ * A coroutine's stack that lies inside of a thread's own, in an array of main(), say, is taken for the thread's:
+ * neither use ASHLAR_ALLOCA nor paint there. For an alternate one there see ashlar_stack_refresh(). returns: 0, or
+ * ENOTSUP when this is no stack that is known (a coroutine's, say), the main stack is in use below `lo` (its limit was
+ * lowered, or raised and used), or /proc or memory is missing; `out` stays as it was then. errno untouched. */
 ASHLAR_API int ashlar_stack_bounds(struct ashlar_stack_info *out) __attribute__((nonnull));
 
 /* Bytes between the caller's frame and `lo`; 0: none, or the stack is not known. As ashlar_stack_bounds(). */
 ASHLAR_API size_t ashlar_stack_left(void);
 
-/* Look anew at this thread's stack. ashlar_stack_bounds() and ashlar_stack_left() follow RLIMIT_STACK by themselves;
- * ASHLAR_ALLOCA, for speed, does not: call this in the main thread after the limit was lowered. errno untouched. */
+/* Look anew at this thread's stack. ashlar_stack_bounds() and ashlar_stack_left() ask the kernel each time;
+ * ASHLAR_ALLOCA, for speed, does not: call this in the main thread after RLIMIT_STACK was lowered, and in any after
+ * sigaltstack(2) named memory inside of the thread's own stack. errno untouched. */
 ASHLAR_API void ashlar_stack_refresh(void);
 
 /* Fill the unused part of this stack with a pattern, at most `max_bytes` below the caller, so that

@@ -25,7 +25,8 @@ enum state { UNKNOWN, BEING_ASKED, KNOWN };
 struct own_stack {
     _Atomic enum state state;
     struct stack_span span;
-    struct main_stack main; /* of the main thread */
+    struct main_stack main;          /* of the main thread */
+    uintptr_t inner_lo, inner_bytes; /* an alternate stack inside of `span`; 0 bytes: none was seen */
 };
 
 static _Thread_local struct own_stack own;
@@ -106,6 +107,19 @@ static bool ask(uintptr_t at, struct own_stack *stack)
     return true;
 }
 
+/* An array on the thread's own stack may be its alternate one. Seen now, it costs checked alloca no system call. */
+static void look_inside(struct own_stack *stack)
+{
+    stack_t inner;
+
+    if (sigaltstack(NULL, &inner) != 0 || (inner.ss_flags & SS_DISABLE) != 0)
+        return;
+    if (span_has(&stack->span, (uintptr_t)inner.ss_sp)) {
+        stack->inner_lo = (uintptr_t)inner.ss_sp;
+        stack->inner_bytes = inner.ss_size;
+    }
+}
+
 static COLD bool learn(uintptr_t at)
 {
     const int kept = errno;
@@ -116,8 +130,12 @@ static COLD bool learn(uintptr_t at)
     store_relaxed(&own.state, BEING_ASKED);
     const bool found = ask(at, &stack);
 
+    if (found)
+        look_inside(&stack);
     own.span = stack.span;
     own.main = stack.main;
+    own.inner_lo = stack.inner_lo;
+    own.inner_bytes = stack.inner_bytes;
     /* release: a signal handler in this thread that sees KNOWN sees the span, too; pairs with the acquire in
      * is_known(). UNKNOWN asks again next time: a refusal for lack of memory may pass. */
     store_release(&own.state, found ? KNOWN : UNKNOWN);
@@ -185,7 +203,7 @@ size_t stack_left_below(uintptr_t at)
 {
     struct stack_span span;
 
-    if (likely(is_known(at) && span_has(&own.span, at)))
+    if (likely(is_known(at) && span_has(&own.span, at) && at - own.inner_lo >= own.inner_bytes))
         return at - own.span.lo;
     return find_alternate(at, &span) ? at - span.lo : 0;
 }

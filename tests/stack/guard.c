@@ -30,6 +30,17 @@ static bool __attribute__((noinline)) comes_from_stack(size_t n)
     return is_on_stack(at);
 }
 
+/* The same by distance, for a stack whose bounds are not known. */
+static bool __attribute__((noinline)) comes_from_near(size_t n)
+{
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    ASHLAR_GUARD(g);
+    char *const at = ASHLAR_ALLOCA(char, n, g);
+    CHECK(at != NULL);
+    fill(at, n);
+    return here - (uintptr_t)at < MIB;
+}
+
 /* ---- Limits ---- */
 
 TEST(a_request_up_to_the_limit_comes_from_the_stack)
@@ -324,6 +335,48 @@ TEST(on_an_alternate_signal_stack)
         SKIP("the thread sanitizer forbids malloc in every handler");
     run_on_signal_stack(stack_for_small_heap_for_large);
 }
+
+/* ---- An alternate stack in an array ---- */
+
+enum { IN_ARRAY = 64 * 1024 };
+
+static void small_stays_large_leaves(void)
+{
+    CHECK(ashlar_stack_left() < IN_ARRAY);
+    CHECK(comes_from_stack(100));
+    CHECK(!comes_from_stack(IN_ARRAY - 100));
+}
+
+static void never_from_the_stack(void) { CHECK(!comes_from_near(100)); }
+
+static void with_an_alternate_stack_in_an_array(int flags, place_body *body)
+{
+    if (test_emulated() || TEST_UNDER_TSAN)
+        SKIP("the emulator takes such a stack for in use, the thread sanitizer forbids malloc in every handler");
+    char array[IN_ARRAY];
+    const stack_t stack = {.ss_sp = array, .ss_size = sizeof array, .ss_flags = flags};
+    (void)ashlar_stack_left(); /* the first call in the thread comes too early to see it */
+    CHECK_EQ(sigaltstack(&stack, NULL), 0);
+    ashlar_stack_refresh();
+    run_on_signal_stack_at(array, sizeof array, flags, body);
+}
+
+TEST(on_an_alternate_stack_in_an_array) { with_an_alternate_stack_in_an_array(0, small_stays_large_leaves); }
+
+TEST(on_one_that_disarms_itself)
+{
+    const int autodisarm = (int)(1u << 31); /* SS_AUTODISARM, which libc's headers lack */
+    with_an_alternate_stack_in_an_array(autodisarm, never_from_the_stack);
+}
+
+static void alternate_stack_in_a_threads_array(void)
+{
+    with_an_alternate_stack_in_an_array(0, small_stays_large_leaves);
+}
+TEST(on_one_in_an_array_of_a_thread) { run_on_thread(MIB, alternate_stack_in_a_threads_array); }
+
+/* ---- Other places ---- */
+
 TEST(on_the_stack_of_a_coroutine) { run_on_coroutine(heap_only); }
 TEST(in_a_child_of_the_main_thread) { run_in_child(stack_for_small_heap_for_large); }
 

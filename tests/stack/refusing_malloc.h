@@ -11,6 +11,7 @@
 static __attribute__((unused)) atomic_long refusing_live;  /* blocks handed out and not given back */
 static __attribute__((unused)) atomic_long refusing_calls; /* of malloc, calloc and realloc */
 static __attribute__((unused)) atomic_bool refusing;
+static __attribute__((unused)) atomic_size_t refusing_last; /* bytes that malloc or realloc was asked for last */
 
 #if !TEST_UNDER_ASAN && !TEST_UNDER_TSAN
 
@@ -28,12 +29,17 @@ static void *count_block(void *block)
     return block;
 }
 
-void *malloc(size_t bytes) { return count_block(refusing ? NULL : __libc_malloc(bytes)); }
+void *malloc(size_t bytes)
+{
+    refusing_last = bytes;
+    return count_block(refusing ? NULL : __libc_malloc(bytes));
+}
 
 void *calloc(size_t count, size_t bytes) { return count_block(refusing ? NULL : __libc_calloc(count, bytes)); }
 
 void *realloc(void *block, size_t bytes)
 {
+    refusing_last = bytes;
     void *const moved = refusing ? NULL : __libc_realloc(block, bytes);
     if (block != NULL && moved != NULL)
         refusing_live--;

@@ -61,6 +61,20 @@ TEST(the_smallest_and_the_largest_room)
     CHECK(ashlar_scratch_get(&large, 2048) == large.inl && ashlar_scratch_get(&large, 2049) != large.inl);
 }
 
+/* Below 16 bytes a malloc may align to less: none is asked for so little. */
+TEST(a_small_block_is_aligned_by_every_malloc)
+{
+    needs_counting();
+    for (size_t n = 2; n < 16; n++) {
+        ASHLAR_SCRATCH(got, 1);
+        CHECK(ashlar_scratch_get(&got, n) != NULL);
+        CHECK(refusing_last >= 16 && got.cap == n);
+        ASHLAR_SCRATCH(grown, 1);
+        CHECK(ashlar_scratch_grow(&grown, n) != NULL);
+        CHECK(refusing_last >= 16 && grown.cap == n);
+    }
+}
+
 TEST(an_array_is_checked_for_overflow)
 {
     ASHLAR_SCRATCH(s, ROOM);

@@ -224,8 +224,11 @@ struct ashlar_side_header_ {
  * for the line about misuse. */
 ASHLAR_API void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in) __attribute__((nonnull));
 
-/* The top is raised first and `last` set at the end, and a pop does it the other way round: a siglongjmp() out of the
- * middle leaves nothing but a place unused. */
+/* Have the compiler store `sooner` before it stores `later` anew, by an instruction of no length that reads both. The
+ * top is raised before `last` names the mark, and a pop does it the other way round: a siglongjmp() out of the middle
+ * leaves nothing but a place unused. */
+#define ASHLAR_SIDE_ORDER_(sooner, later) __asm__ volatile("" : : "m"(sooner), "m"(later))
+
 __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
@@ -243,6 +246,8 @@ __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_h
         header->serial = serial;
         state->serial = serial;
         header->before = before;
+        ASHLAR_SIDE_ORDER_(state->top, *header);
+        ASHLAR_SIDE_ORDER_(*header, state->last);
         state->last = pos;
     }
     const ashlar_mark m = {pos, serial, before};
@@ -274,6 +279,7 @@ static inline void ashlar_side_pop_here_(ashlar_mark m, const char *in)
         return;
     }
     state->last = m.before;
+    ASHLAR_SIDE_ORDER_(state->last, state->top);
     state->top = m.pos;
 }
 

@@ -216,6 +216,8 @@ EXPORT ashlar_mark(ashlar_side_push)(void)
     if (header == NULL)
         return (ashlar_mark){0};
     *header = (struct ashlar_side_header_){++state->serial, state->last};
+    ASHLAR_SIDE_ORDER_(state->top, *header);
+    ASHLAR_SIDE_ORDER_(*header, state->last);
     state->last = (uintptr_t)header;
     return (ashlar_mark){state->last, header->serial, header->before};
 }
@@ -274,6 +276,7 @@ EXPORT void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in)
 
     note_highest(state);
     state->last = header->before;
+    ASHLAR_SIDE_ORDER_(state->last, state->top);
     state->top = pos;
     poison(state->top, top);
     if (state->top <= state->low)

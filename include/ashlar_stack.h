@@ -326,9 +326,10 @@ ASHLAR_API void ashlar_stack_refresh(void);
 ASHLAR_API int ashlar_stack_paint(size_t max_bytes);
 
 /* Bytes of this stack, counted from `hi`, that have ever been in use. Where it is painted deeper than it went, and no
- * page below the paint is in memory: since then, *exact = 1, to 8 bytes. Otherwise down to the last page that is in
- * memory or in swap (Linux, pagemap.rst), *exact = 0: pages of earlier threads count, since libc uses their stacks
- * again. returns: 0, or ENOTSUP when the stack is not known or the kernel does not tell. errno untouched. */
+ * page below the paint is in memory, or it is painted to the end: since then, *exact = 1, to 8 bytes. Otherwise down to
+ * the last page that is in memory or in swap (Linux, pagemap.rst), *exact = 0: pages of earlier threads count, since
+ * libc uses their stacks again. returns: 0, or ENOTSUP when the stack is not known or the kernel does not tell. errno
+ * untouched. */
 ASHLAR_API int ashlar_stack_high_water(size_t *bytes, int *exact) __attribute__((nonnull));
 
 /* Have an overflow of this thread's stack say so, on descriptor 2, before the program dies of it by SIGSEGV:

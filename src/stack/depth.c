@@ -100,17 +100,26 @@ static bool find_by_pages(const struct stack_span *span, uintptr_t *lowest)
 
 /* ---- For the program --------------------------------------------------------------------------------------------------- */
 
-/* A large frame may be written at its lower end alone, and so pass over all paint: then there is a page below it. */
+/* Whether all that was used lies above the end of the paint. A large frame may be written at its lower end alone, and
+ * so pass over all paint: then there is a page below it. Where the kernel does not tell, paint to the end of the stack
+ * does.
+ */
+static bool is_clean_below(const struct stack_span *span, bool has_pages, uintptr_t by_pages)
+{
+    if (has_pages)
+        return by_pages >= round_down(painted.from, page_bytes());
+    return painted.from - span->lo < sizeof(uint64_t);
+}
+
 EXPORT NOINLINE int ashlar_stack_high_water(size_t *bytes, int *exact)
 {
     struct stack_span span;
-    uintptr_t by_paint, by_pages;
+    uintptr_t by_paint, by_pages = 0;
 
     if (!stack_span_at((uintptr_t)__builtin_frame_address(0), &span))
         return ENOTSUP;
     const bool has_pages = find_by_pages(&span, &by_pages);
-    const bool is_exact =
-        find_by_paint(&span, &by_paint) && !(has_pages && by_pages < round_down(painted.from, page_bytes()));
+    const bool is_exact = find_by_paint(&span, &by_paint) && is_clean_below(&span, has_pages, by_pages);
 
     if (!is_exact && !has_pages)
         return ENOTSUP;

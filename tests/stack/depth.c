@@ -2,6 +2,7 @@
 #include "places.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { ERRNO = 4711 };
 
@@ -119,6 +120,38 @@ TEST(below_what_is_painted_pages_are_counted)
     needs_plain_frames();
     needs_pagemap();
     run_on_thread(512 * KIB, more_than_was_painted);
+}
+
+/* A frame that is written at its lower end alone passes over all paint. */
+static void __attribute__((noinline, no_sanitize("address", "thread"))) use_below(size_t n)
+{
+    volatile char *const at = __builtin_alloca(n);
+    at[0] = 1;
+}
+
+static void passed_over(void)
+{
+    const struct rlimit none = {0, 0};
+    CHECK_EQ(ashlar_stack_paint(32 * KIB), 0);
+    use_below(100 * KIB);
+    measure();
+    CHECK_EQ(depth.exact, 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0); /* the account of pages cannot be opened */
+    size_t bytes = 17;
+    int exact = 18;
+    CHECK_EQ(ashlar_stack_high_water(&bytes, &exact), ENOTSUP);
+    CHECK(bytes == 17 && exact == 18);
+    CHECK_EQ(ashlar_stack_paint(SIZE_MAX), 0);
+    use(20000);
+    measure();
+    CHECK_EQ(depth.exact, 1); /* paint to the very end needs no account */
+}
+
+TEST(paint_that_may_have_been_passed_over_is_not_exact)
+{
+    needs_plain_frames();
+    needs_pagemap();
+    run_on_thread(512 * KIB, passed_over);
 }
 
 static void by_pages(void)

@@ -555,32 +555,32 @@ TEST(a_destructor_may_use_it_after_it_has_ended)
     CHECK_EQ(after, before);
 }
 
-TEST(a_child_goes_on_with_its_copy)
+static ashlar_mark mark_of_parent;
+static char *block_of_parent;
+
+static void use_what_the_parent_made(void)
 {
-    const ashlar_mark m = push();
-    char *const at = allocate(1000);
-    memset(at, 1, 1000);
-    EXITS(0)
-    {
-        CHECK_EQ(at[999], 1);
-        memset(at, 2, 1000);
-        const ashlar_mark own = push();
-        touch(allocate(10 * MIB), 10 * MIB);
-        ashlar_side_pop(own);
-        ashlar_side_pop(m);
-        CHECK_EQ(stat_now().used, 0);
-    }
-    CHECK_EQ(at[999], 1);
-    ashlar_side_pop(m);
+    CHECK_EQ(block_of_parent[999], 1);
+    memset(block_of_parent, 2, 1000);
+    const ashlar_mark own = push();
+    touch(allocate(10 * MIB), 10 * MIB);
+    ashlar_side_pop(own);
+    ashlar_side_pop(mark_of_parent);
+    CHECK_EQ(stat_now().used, 0);
 }
 
-static void child_of_a_thread(void) { run_in_child(late_user); }
-
-TEST(so_does_a_child_of_a_thread)
+static void fork_and_go_on(void)
 {
-    CHECK_EQ(pthread_key_create(&late_key, NULL), 0);
-    run_on_thread(256 * KIB, child_of_a_thread);
+    mark_of_parent = push();
+    block_of_parent = allocate(1000);
+    memset(block_of_parent, 1, 1000);
+    run_in_child(use_what_the_parent_made);
+    CHECK_EQ(block_of_parent[999], 1);
+    ashlar_side_pop(mark_of_parent);
 }
+
+TEST(a_child_goes_on_with_its_copy) { fork_and_go_on(); }
+TEST(so_does_a_child_of_a_thread) { run_on_thread(256 * KIB, fork_and_go_on); }
 
 TEST(malloc_is_not_asked)
 {

@@ -10,7 +10,9 @@
  * it went.
  *
  * It belongs to libashlar-stack.so.1 and libashlar-stack.a, which work with every malloc. It needs the attribute
- * `cleanup` of gcc and clang, in C17 or C++17 with or without GNU extensions.
+ * `cleanup` of gcc and clang, in C17 or C++17 with or without GNU extensions. A thread that used C, or
+ * ashlar_stack_diagnose(), comes back to the library when it ends: the shared one is never unloaded, and a plugin that is
+ * linked with the static one must not be either (ld -z nodelete).
  *
  * Unless a declaration says otherwise
  *   - a size is in bytes, contents are undefined, and every non-NULL result is aligned to 16 bytes;
@@ -99,7 +101,9 @@ ASHLAR_API void ashlar_scratch_drop(ashlar_scratch *s) __attribute__((nonnull));
  *
  * Every request is decided by itself. It is served from the stack if all that the guard has taken there, with this, is
  * at most 64 KiB and a quarter of what is left; otherwise, and on a stack whose bounds are not known (a coroutine's),
- * from malloc. So a large size, a loop, a recursion and a small thread stack all end on the heap.
+ * from malloc. So a large size, a loop, a recursion and a small thread stack all end on the heap. What is left of the
+ * main stack is memory that the kernel has yet to give: where it refuses (RLIMIT_AS; RLIMIT_MEMLOCK after mlockall(2)),
+ * that is SIGSEGV, as for every call that goes deeper.
  *
  * The request is an initialiser or the right side of `=`, never an argument of a call: alloca there moves the stack
  * below arguments that are already placed (alloca(3)). -Walloca reports the macro even though this is a system header:

@@ -74,7 +74,13 @@ int main(int count, char **words) {
     return pthread_join(thread, &result) == 0 && result == &used ? 0 : 3;
 }
 CODE
-    gcc "$folder/late.c" -o "$folder/late" && "$folder/late" "$library"
+    gcc "$folder/late.c" -o "$folder/late" && "$folder/late" "${1-$library}"
+}
+
+# The archive inside of a plugin, as the header tells to link it.
+is_closed_with_a_plugin() {
+    gcc -shared -Wl,-z,nodelete -Wl,--whole-archive "$ASHLAR_BUILD/libashlar-stack.a" -Wl,--no-whole-archive -o "$folder/inside.so" &&
+        is_closed_too_early "$folder/inside.so"
 }
 
 # Inline code in a library that is loaded late finds the thread-local state without a call.
@@ -105,7 +111,7 @@ CODE
         gcc "$folder/host.c" -o "$folder/host" && "$folder/host" "$folder/plugin.so" && ! nm -D "$folder/plugin.so" | grep __tls_get_addr
 }
 
-plan 10
+plan 11
 check "it exports what the header declares" exports_the_header
 check "so does the archive, and its other names are local" archive_defines_the_header
 check "libc is the only library it needs" needs_libc_only
@@ -115,4 +121,5 @@ check "others are asked by weak reference" asks_weakly
 check "its thread-local storage is small and needs no call" tls_is_small
 check "it serves a static program" runs_in_a_static_program
 check "a thread survives dlclose" is_closed_too_early
+check "so it does where the archive is inside of what is closed" is_closed_with_a_plugin
 check "it serves a plugin by the initial-exec model" serves_a_plugin

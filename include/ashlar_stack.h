@@ -11,8 +11,8 @@
  *
  * It belongs to libashlar-stack.so.1 and libashlar-stack.a, which work with every malloc. It needs the attribute
  * `cleanup` of gcc and clang, in C17 or C++17 with or without GNU extensions. A thread that used C, or
- * ashlar_stack_diagnose(), comes back to the library when it ends: the shared one is never unloaded, and a plugin that is
- * linked with the static one must not be either (ld -z nodelete).
+ * ashlar_stack_diagnose(), comes back to the library when it ends: the shared one is never unloaded, and a plugin that
+ * is linked with the static one must not be either (ld -z nodelete).
  *
  * Unless a declaration says otherwise
  *   - a size is in bytes, contents are undefined, and every non-NULL result is aligned to 16 bytes;

@@ -228,12 +228,16 @@ struct ashlar_side_header_ {
  * for the line about misuse. */
 ASHLAR_API void ashlar_side_pop_(uintptr_t pos, uint64_t serial, const char *in) __attribute__((nonnull));
 
+/* Inline wherever it is called, and nowhere else: an inline function with external linkage may not call a static one
+ * (C17 6.7.4), and in C++ must be the same everywhere. source: gcc's manual, "Inline". */
+#define ASHLAR_STACK_INLINE extern __inline__ __attribute__((gnu_inline, always_inline))
+
 /* Have the compiler store `sooner` before it stores `later` anew, by an instruction of no length that reads both. The
  * top is raised before `last` names the mark, and a pop does it the other way round: a siglongjmp() out of the middle
  * leaves nothing but a place unused. */
 #define ASHLAR_SIDE_ORDER_(sooner, later) __asm__ volatile("" : : "m"(sooner), "m"(later))
 
-__attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_here_(void)
+ASHLAR_STACK_INLINE ashlar_mark __attribute__((warn_unused_result)) ashlar_side_push_here_(void)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
     struct ashlar_side_header_ *const header = (struct ashlar_side_header_ *)state->top;
@@ -259,7 +263,7 @@ __attribute__((warn_unused_result)) static inline ashlar_mark ashlar_side_push_h
 }
 
 /* 0 bytes, and sizes so large that they become 0 by rounding up, are the library's. */
-__attribute__((malloc, warn_unused_result, alloc_size(1))) static inline void *ashlar_side_alloc_here_(size_t n)
+ASHLAR_STACK_INLINE void *__attribute__((malloc, warn_unused_result, alloc_size(1))) ashlar_side_alloc_here_(size_t n)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
     const size_t bytes = (n + 15) & ~(size_t)15;
@@ -271,7 +275,7 @@ __attribute__((malloc, warn_unused_result, alloc_size(1))) static inline void *a
     return (void *)at;
 }
 
-static inline void ashlar_side_pop_here_(ashlar_mark m, const char *in)
+ASHLAR_STACK_INLINE void ashlar_side_pop_here_(ashlar_mark m, const char *in)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
     const struct ashlar_side_header_ *const header = (const struct ashlar_side_header_ *)m.pos;
@@ -287,7 +291,7 @@ static inline void ashlar_side_pop_here_(ashlar_mark m, const char *in)
     state->top = m.pos;
 }
 
-static inline void ashlar_side_end_here_(ashlar_mark *m) { ashlar_side_pop_here_(*m, "ASHLAR_SIDE_SCOPE"); }
+ASHLAR_STACK_INLINE void ashlar_side_end_here_(ashlar_mark *m) { ashlar_side_pop_here_(*m, "ASHLAR_SIDE_SCOPE"); }
 
 #define ashlar_side_push() ashlar_side_push_here_()
 #define ashlar_side_alloc(n) ashlar_side_alloc_here_(n)

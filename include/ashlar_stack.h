@@ -242,15 +242,16 @@ ASHLAR_STACK_INLINE ashlar_mark __attribute__((warn_unused_result)) ashlar_side_
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
     struct ashlar_side_header_ *const header = (struct ashlar_side_header_ *)state->top;
     uintptr_t pos = state->top, before = state->last;
+    const uintptr_t top = pos + sizeof *header;
     uint64_t serial = state->serial + 1;
 
-    if (__builtin_expect(state->ready - pos < sizeof *header, 0)) {
+    if (__builtin_expect(top > state->ready, 0)) {
         const ashlar_mark other = ashlar_side_push();
         pos = other.pos;
         serial = other.serial;
         before = other.before;
     } else {
-        state->top = pos + sizeof *header;
+        state->top = top;
         header->serial = serial;
         state->serial = serial;
         header->before = before;
@@ -262,16 +263,16 @@ ASHLAR_STACK_INLINE ashlar_mark __attribute__((warn_unused_result)) ashlar_side_
     return m;
 }
 
-/* 0 bytes, and sizes so large that they become 0 by rounding up, are the library's. */
+/* 0 bytes and more than PTRDIFF_MAX are the library's: with what is left no sum wraps around. */
 ASHLAR_STACK_INLINE void *__attribute__((malloc, warn_unused_result, alloc_size(1))) ashlar_side_alloc_here_(size_t n)
 {
     struct ashlar_side_state_ *const state = &ashlar_side_state_;
-    const size_t bytes = (n + 15) & ~(size_t)15;
     const uintptr_t at = state->top;
+    const uintptr_t top = at + ((n + 15) & ~(size_t)15);
 
-    if (__builtin_expect(bytes - 1 >= state->ready - at, 0))
+    if (__builtin_expect(n - 1 >= PTRDIFF_MAX || top > state->ready, 0))
         return ashlar_side_alloc(n);
-    state->top = at + bytes;
+    state->top = top;
     return (void *)at;
 }
 

@@ -186,15 +186,14 @@ bool stack_span_at(uintptr_t at, struct stack_span *span)
 
 bool stack_own_span(struct stack_span *span)
 {
-    struct main_stack now;
-
     if (load_acquire(&own.state) != KNOWN)
         return false;
     *span = own.span;
     if (span->kind != ASHLAR_STACK_MAIN)
         return true;
-    if (!stack_find_main(&now))
-        return false;
+    struct main_stack now = own.main;
+
+    (void)stack_find_main(&now); /* where /proc is closed, or no descriptor is left: as it was remembered */
     span->lo = main_lo(&now, soft_limit());
     return true;
 }

@@ -66,7 +66,8 @@ struct main_stack {
  * stack_guard_gap: 256 pages unless the administrator says otherwise. */
 static inline size_t stack_gap_bytes(void) { return 256 * page_bytes(); }
 
-/* Fill in `stack`. returns: whether /proc/self/maps could be read and has it. signal: safe; errno kept. */
+/* Fill in `stack`. returns: whether /proc/self/maps could be read and has it; else `stack` stays. signal: safe; errno
+ * kept. */
 bool stack_find_main(struct main_stack *stack);
 
 /* ---- own.c --------------------------------------------------------------------------------------------------------- */

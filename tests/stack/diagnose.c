@@ -117,6 +117,22 @@ TEST(under_a_lowered_limit_that_limit_is_told)
     CHECK(strstr(test_child_stderr(), "limit 1048576)") != NULL);
 }
 
+TEST(where_proc_is_closed_it_is_told_by_what_was_known)
+{
+    needs_plain_signals();
+    if (test_emulated())
+        SKIP("resource limits of the emulator are its own");
+    const struct ashlar_stack_info info = place_bounds();
+    const struct rlimit none = {0, 0};
+    if (test_child_begin()) {
+        ask_for_diagnosis();
+        CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+        run_over();
+        test_child_end();
+    }
+    check_diagnosis(info);
+}
+
 /* Without a limit the stack grows until it comes near the mapping below it. */
 TEST(without_a_limit_the_gap_above_the_next_mapping_is_the_end)
 {

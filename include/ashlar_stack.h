@@ -317,9 +317,10 @@ struct ashlar_stack_info {
  *   thread   what pthread_getattr_np(3) says, once
  *   signal   the alternate stack of sigaltstack(2), unless it was set with SS_AUTODISARM
  * A coroutine's stack that lies inside of a thread's own, in an array of main(), say, is taken for the thread's:
- * neither use ASHLAR_ALLOCA nor paint there. For an alternate one there see ashlar_stack_refresh(). returns: 0, or
- * ENOTSUP when this is no stack that is known (a coroutine's, say), the main stack is in use below `lo` (its limit was
- * lowered, or raised and used), or /proc or memory is missing; `out` stays as it was then. errno untouched. */
+ * neither use ASHLAR_ALLOCA nor paint there. For an alternate one there see ashlar_stack_refresh().
+ * returns: 0, or ENOTSUP when this is no stack that is known (a coroutine's, say), the main stack is in use below `lo`
+ * (its limit was lowered, or raised and used), or /proc or memory is missing; `out` stays as it was then. errno
+ * untouched. */
 ASHLAR_API int ashlar_stack_bounds(struct ashlar_stack_info *out) __attribute__((nonnull));
 
 /* Bytes between the caller's frame and `lo`; 0: none, or the stack is not known. As ashlar_stack_bounds(). */

@@ -101,9 +101,7 @@ static bool find_by_pages(const struct stack_span *span, uintptr_t *lowest)
 /* ---- For the program --------------------------------------------------------------------------------------------------- */
 
 /* Whether all that was used lies above the end of the paint. A large frame may be written at its lower end alone, and
- * so pass over all paint: then there is a page below it. Where the kernel does not tell, paint to the end of the stack
- * does.
- */
+ * so pass over all paint: then there is a page below it. Where the kernel does not tell, nothing may be below it. */
 static bool is_clean_below(const struct stack_span *span, bool has_pages, uintptr_t by_pages)
 {
     if (has_pages)

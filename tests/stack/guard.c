@@ -351,8 +351,10 @@ static void never_from_the_stack(void) { CHECK(!comes_from_near(100)); }
 
 static void with_an_alternate_stack_in_an_array(int flags, place_body *body)
 {
-    if (test_emulated() || TEST_UNDER_TSAN)
-        SKIP("the emulator takes such a stack for in use, the thread sanitizer forbids malloc in every handler");
+    if (test_emulated())
+        SKIP("the emulator takes such a stack for in use");
+    if (TEST_UNDER_TSAN)
+        SKIP("the thread sanitizer forbids malloc in every handler");
     char array[IN_ARRAY];
     const stack_t stack = {.ss_sp = array, .ss_size = sizeof array, .ss_flags = flags};
     (void)ashlar_stack_left(); /* the first call in the thread comes too early to see it */

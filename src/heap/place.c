@@ -16,15 +16,48 @@ static struct heap_place place_in_slab(const struct slab *slab, uintptr_t addres
                                block_bytes};
 }
 
+/* The line of a granule inside of a large block, as a look at it leaves it: in the half that nobody else uses. */
+struct inside {
+    char used[1 << LINE_SHIFT >> 1];
+    _Atomic uint32_t head; /* where the block's first granule was. 0: nobody has looked */
+} ONE_LINE;
+
+static_assert(offsetof(struct large, remote) + sizeof(uint64_t) <= offsetof(struct inside, head),
+              "it is in nobody's way");
+
+static bool is_in_large(granule_index index, granule_index head)
+{
+    const struct large *const run = page_line_at(head);
+
+    return head.i <= index.i && line_kind(&run->line) == GRANULE_LARGE && index.i - head.i < run->line.granules;
+}
+
+/* As page_run_of(), which walks back: for a block of 32 MiB over 512 lines. So whoever looks leaves behind what he has
+ * found. What is found there was true of some block: it is believed if it is true of the present one. */
+static granule_index run_of(granule_index index)
+{
+    struct inside *const line = page_line_at(index);
+    const granule_index known = {load_relaxed(&line->head)};
+
+    if (line_kind(page_line_at(index)) != GRANULE_NONE)
+        return index;
+    if (known.i != 0 && is_in_large(index, known))
+        return known;
+    const granule_index head = page_run_of(index);
+    if (is_in_large(index, head))
+        store_relaxed(&line->head, head.i);
+    return head;
+}
+
 /* `index` is in no slab. */
 static struct heap_place place_in_run(granule_index index)
 {
-    const granule_index head = page_run_of(index);
+    const granule_index head = run_of(index);
     const struct large *const run = page_line_at(head);
 
     switch (line_kind(&run->line)) {
     case GRANULE_LARGE:
-        if (index.i - head.i < run->line.granules)
+        if (is_in_large(index, head))
             return (struct heap_place){PLACE_LARGE, (uintptr_t)page_address(head), run->bytes};
         return (struct heap_place){.kind = PLACE_UNUSED};
     case GRANULE_FREE:

@@ -3,16 +3,15 @@
  * The pages are text files (cli/explain), part of the command since it was built. */
 #include "commands.h"
 
+#include "deliver.h"
 #include "embed.h"
 #include "nearest.h"
-#include "output.h"
 #include "refuse.h"
 #include "usage.h"
 
 #include "lab/text.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,19 +126,16 @@ static int write_page(const struct topic *topic, enum language language)
     char *text = NULL;
     size_t bytes = 0;
     FILE *const out = open_memstream(&text, &bytes);
-    int error = ENOMEM;
 
     if (out != NULL && topic != NULL)
         put_topic(out, topic, language);
     else if (out != NULL)
         put_list(out, language);
-    if (out != NULL && fclose(out) == 0)
-        error = output_stream(stdout, text, bytes);
-    free(text);
-    if (error == 0)
-        return 0;
-    complain("the page could not be written: %s", strerror(error));
-    return EXIT_UNWRITTEN;
+    if (out != NULL && fclose(out) != 0) {
+        free(text);
+        text = NULL;
+    }
+    return deliver_status(0, deliver("page", "-", text));
 }
 
 int cmd_explain(int argc, char **argv)

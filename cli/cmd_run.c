@@ -9,6 +9,7 @@
 
 #include "bindings.h"
 #include "clean.h"
+#include "deliver.h"
 #include "environment.h"
 #include "find.h"
 #include "launch.h"
@@ -280,34 +281,14 @@ static char *render(const struct summary *summary, const struct options *options
     return summary_text(summary, options->output == NULL && output_coloured(options->colour, stderr));
 }
 
-/* returns: 0 or an errno value. */
-static int write_summary(const struct summary *summary, const struct options *options)
-{
-    char *text;
-    int error = ENOMEM;
-
-    if (options->quiet && options->output == NULL)
-        return 0;
-    text = render(summary, options);
-    if (text != NULL && options->output != NULL)
-        error = output_write(options->output, text, strlen(text));
-    else if (text != NULL)
-        error = output_stream(stderr, text, strlen(text));
-    free(text);
-    return error;
-}
-
 /* Tell what is known. returns: the exit status. */
 static int finish(const struct summary *summary, const struct options *options)
 {
-    const int error = write_summary(summary, options);
+    const bool is_silent = options->quiet && options->output == NULL;
+    const bool is_written = is_silent || deliver("summary", options->output, render(summary, options));
 
     tell_findings(summary, options);
-    if (error == 0)
-        return summary->status;
-    complain("the summary could not be written to %s: %s", options->output != NULL ? options->output : "standard error",
-             strerror(error));
-    return summary->status == 0 ? EXIT_UNWRITTEN : summary->status;
+    return deliver_status(summary->status, is_written);
 }
 
 int cmd_run(int argc, char **argv)
@@ -316,15 +297,11 @@ int cmd_run(int argc, char **argv)
     struct options *const options = &run.options;
     struct summary *const summary = &run.summary;
     const bool configured = getenv("ASHLAR_CONF") != NULL;
-    int error;
     int status;
 
     usage_parse(&parser, "ashlar run", argc, argv, options);
-    error = options->output != NULL ? output_check(options->output) : 0;
-    if (error != 0) {
-        complain("%s cannot be written: %s; nothing was run", options->output, strerror(error));
+    if (!deliver_can(options->output, "nothing was run"))
         return EXIT_UNWRITTEN;
-    }
     summary->command = options->command;
     summary->peak = options->peak;
     summary->allocations = options->allocations;

@@ -7,10 +7,10 @@
 #include "commands.h"
 
 #include "clean.h"
+#include "deliver.h"
 #include "environment.h"
 #include "find.h"
 #include "launch.h"
-#include "output.h"
 #include "place.h"
 #include "program.h"
 #include "sizes.h"
@@ -177,46 +177,25 @@ static void tell_findings(const struct sizes *sizes, const struct options *optio
                  sizes->why.text);
 }
 
-/* returns: 0 or an errno value. */
-static int write_result(const struct sizes *sizes, const struct options *options)
-{
-    char *const text = options->json ? sizes_json(sizes) : sizes_text(sizes);
-    int error = ENOMEM;
-
-    if (text != NULL && options->output != NULL)
-        error = output_write(options->output, text, strlen(text));
-    else if (text != NULL)
-        error = output_stream(stderr, text, strlen(text));
-    free(text);
-    return error;
-}
-
 /* Tell what is known. returns: the exit status. */
 static int finish(const struct sizes *sizes, const struct options *options)
 {
-    const int error = write_result(sizes, options);
+    char *const text = options->json ? sizes_json(sizes) : sizes_text(sizes);
+    const bool is_written = deliver("result", options->output, text);
 
     tell_findings(sizes, options);
-    if (error == 0)
-        return sizes->status;
-    complain("the result could not be written to %s: %s", options->output != NULL ? options->output : "standard error",
-             strerror(error));
-    return sizes->status == 0 ? EXIT_UNWRITTEN : sizes->status;
+    return deliver_status(sizes->status, is_written);
 }
 
 int cmd_sizes(int argc, char **argv)
 {
     static struct run run; /* some 20 KiB of paths */
     struct options *const options = &run.options;
-    int error;
     int status;
 
     usage_parse(&parser, "ashlar sizes", argc, argv, options);
-    error = options->output != NULL ? output_check(options->output) : 0;
-    if (error != 0) {
-        complain("%s cannot be written: %s; nothing was run", options->output, strerror(error));
+    if (!deliver_can(options->output, "nothing was run"))
         return EXIT_UNWRITTEN;
-    }
     run.sizes.command = options->command;
     if (prepare(&run) && carry_out(&run))
         judge(&run.sizes);

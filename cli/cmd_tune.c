@@ -5,6 +5,8 @@
  * It changes nothing: the line is printed, and written to a file that a shell, env(1) or systemd reads, if so asked. */
 #include "commands.h"
 
+#include "deliver.h"
+#include "find.h"
 #include "output.h"
 #include "refuse.h"
 #include "tune/tune.h"
@@ -344,14 +346,10 @@ static int tell(const struct options *options, const struct tune_sweep *sweep)
 
     if (conf != NULL)
         text = options->json ? as_json(sweep, &advice, conf, options->seed) : as_text(sweep, &advice, conf);
-    const int error = text == NULL ? ENOMEM : output_stream(stdout, text, strlen(text));
-    int status = error == 0 ? 0 : EXIT_UNWRITTEN;
+    int status = deliver_status(0, deliver("table", "-", text));
 
-    if (error != 0)
-        complain("standard output could not be written: %s", strerror(error));
     if (conf != NULL && write_conf(options->output, conf) != 0)
         status = EXIT_UNWRITTEN;
-    free(text);
     free(conf);
     return status;
 }
@@ -364,11 +362,8 @@ int cmd_tune(int argc, char **argv)
     struct refusal why = {0};
 
     usage_parse(&parser, "ashlar tune", argc, argv, &options);
-    const int error = options.output != NULL ? output_check(options.output) : 0;
-    if (error != 0) {
-        complain("%s cannot be written: %s; nothing was measured", options.output, strerror(error));
+    if (!deliver_can(options.output, "nothing was measured"))
         return EXIT_UNWRITTEN;
-    }
     shows_progress = !options.quiet && isatty(STDERR_FILENO);
     tune_plan(&sweep, options.most != 0 ? (size_t)options.most : most_by_memory());
     const bool done = find_library(options.library, &found, &why) && find_memory_functions(&found, &why) &&

@@ -6,6 +6,7 @@
  * inconclusive; 4: the file of --from is no report; 5: a result could not be written. */
 #include "commands.h"
 
+#include "deliver.h"
 #include "find.h"
 #include "lab/card.h"
 #include "lab/child.h"
@@ -15,25 +16,26 @@
 #include "lab/render.h"
 #include "lab/runner.h"
 #include "nearest.h"
-#include "output.h"
 #include "units.h"
 #include "usage.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DEFAULT_SEED = 1 };
+
+#define UNDONE "nothing was measured"
 
 struct options {
     bool json;
     bool list;
     const char *html;   /* file; NULL: none */
-    const char *output; /* file for text or JSON; NULL: standard output */
+    const char *output; /* file for text or JSON; "-": standard output */
     const char *from;   /* a saved report; NULL: measure */
     enum language language;
     bool wants[LAB_CARDS];
@@ -63,6 +65,15 @@ static const struct argp_option option_table[] = {
 };
 
 /* ---- Options ---- */
+
+/* Whether two results would go to one place, where the second wipes out or follows the first. */
+static bool is_one_place(const char *a, const char *b)
+{
+    struct stat left, right;
+
+    return strcmp(a, b) == 0 || (stat(a, &left) == 0 && stat(b, &right) == 0 && S_ISREG(left.st_mode) &&
+                                 left.st_dev == right.st_dev && left.st_ino == right.st_ino);
+}
 
 /* Choose the card named by the first `length` characters. returns: false when there is none. */
 static bool choose(struct options *options, const char *id, size_t length)
@@ -150,6 +161,10 @@ static error_t read_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is one word too many", value);
         return 0;
+    case ARGP_KEY_SUCCESS:
+        if (options->html != NULL && is_one_place(options->output, options->html))
+            argp_error(state, "two reports cannot go to one place: with --html=%s, -o names another", options->html);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -174,40 +189,13 @@ static int list_cards(enum language language)
     return fflush(stdout) == 0 ? 0 : EXIT_UNWRITTEN;
 }
 
-/* Before anything is measured: its result must not be lost. */
-static bool check_outputs(const struct options *options)
-{
-    const char *const paths[] = {options->output, options->html};
-
-    for (size_t i = 0; i < 2; i++) {
-        const int error = paths[i] != NULL ? output_check(paths[i]) : 0;
-        if (error != 0) {
-            complain("%s cannot be written: %s; nothing was measured", paths[i], strerror(error));
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Write and free `text`. returns: whether it is written. */
-static bool write_out(const char *path, char *text)
-{
-    const int error = text != NULL ? output_write(path, text, strlen(text)) : ENOMEM;
-
-    free(text);
-    if (error != 0)
-        complain("the report could not be written to %s: %s", strcmp(path, "-") == 0 ? "standard output" : path,
-                 strerror(error));
-    return error == 0;
-}
-
 static bool write_report(const json_t *document, const struct options *options)
 {
-    const char *const path = options->output != NULL ? options->output : "-";
     char *const text = options->json ? model_text(document) : render_text(document, options->language);
-    const bool written = write_out(path, text);
+    const bool written = deliver("report", options->output, text);
 
-    return (options->html == NULL || write_out(options->html, render_html(document, options->language))) && written;
+    return (options->html == NULL || deliver("report", options->html, render_html(document, options->language))) &&
+           written;
 }
 
 static json_t *measure(const struct options *options, struct refusal *why)
@@ -215,6 +203,7 @@ static json_t *measure(const struct options *options, struct refusal *why)
     bool all[LAB_CARDS];
     struct lab_wish wish = options->wish;
     struct found_library found;
+    char both[2 * PATH_MAX];
     struct refusal no_library;
     const char *const distortion = machine_distortion();
 
@@ -226,9 +215,12 @@ static json_t *measure(const struct options *options, struct refusal *why)
     memset(all, true, sizeof all);
     wish.wants = options->chosen ? options->wants : all;
     wish.shows_progress = isatty(STDERR_FILENO) != 0;
-    if (find_library(NULL, &found, &no_library))
+    if (find_library(NULL, &found, &no_library)) {
         wish.library = found.library;
-    else
+        if (find_memory_functions(&found, &no_library) &&
+            snprintf(both, sizeof both, "%s:%s", found.library, found.memory) < (int)sizeof both)
+            wish.checking = both;
+    } else
         complain("Ashlar's library cannot be preloaded, so the malloc of the environment alone is measured");
     return lab_make(&wish, why);
 }
@@ -242,7 +234,7 @@ static void end_by_signal(int number)
 
 int cmd_lab(int argc, char **argv)
 {
-    struct options options = {.language = ENGLISH, .wish = {.seed = DEFAULT_SEED}};
+    struct options options = {.language = ENGLISH, .output = "-", .wish = {.seed = DEFAULT_SEED}};
     struct refusal why = {0};
     json_t *document;
     int status = 0;
@@ -250,7 +242,8 @@ int cmd_lab(int argc, char **argv)
     usage_parse(&parser, "ashlar lab", argc, argv, &options);
     if (options.list)
         return list_cards(options.language);
-    if (!check_outputs(&options))
+    /* before anything is measured: its result must not be lost */
+    if (!deliver_can(options.output, UNDONE) || !deliver_can(options.html, UNDONE))
         return EXIT_UNWRITTEN;
     document = options.from != NULL ? model_read(options.from, &why) : measure(&options, &why);
     if (document == NULL && runner_signal() != 0)

@@ -89,6 +89,8 @@ static void judge_calloc(struct judgement *j)
     const struct judge_value refused = judge_get(j, METRIC_calloc_overflow_null);
     const struct judge_value time = judge_get(j, METRIC_calloc_time);
     const struct judge_value by_hand = judge_get(j, METRIC_calloc_hand_time);
+    const struct judge_value faults = judge_get(j, METRIC_calloc_faults);
+    const struct judge_value later = judge_get(j, METRIC_calloc_read_faults);
 
     if (wrong.known)
         judge_claim(j, wrong.median == 0, TEXT_calloc_zeroed, TEXT_calloc_dirty);
@@ -96,8 +98,8 @@ static void judge_calloc(struct judgement *j)
         judge_claim(j, refused.median == 1, TEXT_calloc_overflow_caught, TEXT_calloc_overflow_missed);
     if (time.known && by_hand.known)
         judge_remark(j, judge_is_below(j, time, by_hand) ? TEXT_calloc_faster : TEXT_calloc_not_faster);
-    if (judge_get(j, METRIC_calloc_read_faults).known)
-        judge_remark(j, TEXT_calloc_later);
+    if (faults.known && later.known)
+        judge_remark(j, later.median > faults.median ? TEXT_calloc_later : TEXT_calloc_at_once);
 }
 
 const struct lab_card card_calloc = {

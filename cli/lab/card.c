@@ -8,7 +8,7 @@
 const struct lab_card *const lab_cards[LAB_CARDS] = {
     &card_manage,  &card_limits, &card_fragment, &card_growth,   &card_efficiency, &card_static,
     &card_fault,   &card_malloc, &card_calloc,   &card_memalign, &card_valloc,     &card_alloca,
-    &card_realloc, &card_memset, &card_memcpy,   &card_memmove,
+    &card_realloc, &card_free,   &card_memset,   &card_memcpy,   &card_memmove,
 };
 
 const struct lab_card *card_find(const char *id)

@@ -21,10 +21,11 @@
 struct lab_part {
     const char *name;
     void (*run)(const struct child_order *order); /* in the child */
-    int runs;          /* children, each a process of its own; 0: LAB_RUNS; a quick run makes fewer of many */
-    size_t stack;      /* RLIMIT_STACK of the child; 0: as we have it */
-    bool optional;     /* skipped, it takes nothing from the verdict */
-    enum metric death; /* a signal may end it, and this tells which; METRIC_NONE: none may */
+    int runs;              /* children, each a process of its own; 0: LAB_RUNS; a quick run makes fewer of many */
+    size_t stack;          /* RLIMIT_STACK of the child; 0: as we have it */
+    bool optional;         /* skipped, it takes nothing from the verdict */
+    enum metric death;     /* a signal may end it, and this tells which; METRIC_NONE: none may */
+    const char *check_mem; /* with Ashlar's malloc and memory functions, set to this; NULL: with those of the card */
 };
 
 enum {
@@ -99,7 +100,7 @@ struct lab_card {
 };
 
 /* All cards, in the order of the report. */
-enum { LAB_CARDS = 16 };
+enum { LAB_CARDS = 17 };
 extern const struct lab_card *const lab_cards[LAB_CARDS];
 
 /* How far two measurements of one thing lie apart: no card of the report. */
@@ -113,7 +114,7 @@ const struct lab_part *card_part(const struct lab_card *card, const char *name);
 const char *card_verdict_name(enum verdict verdict);
 
 extern const struct lab_card card_manage, card_limits, card_fragment, card_growth, card_efficiency, card_static,
-    card_fault, card_malloc, card_calloc, card_memalign, card_valloc, card_alloca, card_realloc, card_memset,
+    card_fault, card_malloc, card_calloc, card_memalign, card_valloc, card_alloca, card_realloc, card_free, card_memset,
     card_memcpy, card_memmove;
 
 #endif

@@ -255,6 +255,7 @@ json_t *lab_make(const struct lab_wish *wish, struct refusal *why)
     lab.runner = (struct runner){
         .order = {wish->seed, wish->most != 0 && wish->most < to_touch ? wish->most : to_touch, wish->quick},
         .deadline_ns = child_now_ns() + seconds * 1000000000,
+        .checking = wish->checking,
         .place = place.path};
     lab.document = new_document(&lab);
     if (lab.document == NULL)
@@ -262,6 +263,7 @@ json_t *lab_make(const struct lab_wish *wish, struct refusal *why)
     else
         run_all(&lab);
     place_remove(&place);
+    runner_release_signals();
     if (runner_signal() == 0)
         return lab.document;
     json_decref(lab.document);

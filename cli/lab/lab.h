@@ -12,10 +12,11 @@
 struct lab_wish {
     bool quick;
     uint64_t seed;
-    size_t most;         /* bytes that a child may touch; 0: what the machine can spare */
-    const bool *wants;   /* one for each of lab_cards */
-    const char *library; /* Ashlar's, to be preloaded; NULL: none was found */
-    bool shows_progress; /* on standard error */
+    size_t most;          /* bytes that a child may touch; 0: what the machine can spare */
+    const bool *wants;    /* one for each of lab_cards */
+    const char *library;  /* Ashlar's, to be preloaded; NULL: none was found */
+    const char *checking; /* that and its memory functions, as LD_PRELOAD has it; NULL: they were not found */
+    bool shows_progress;  /* on standard error */
 };
 
 /* Make all experiments of the wanted cards. returns: the report, new; NULL with `why` when nothing could be measured

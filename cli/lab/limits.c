@@ -142,6 +142,7 @@ static void judge(struct judgement *j)
     const struct judge_value reached = judge_get_at(j, METRIC_limits_main, 8 * MIB);
     const struct judge_value largest = judge_get(j, METRIC_limits_largest);
     const struct judge_value filled = judge_get(j, METRIC_limits_filled);
+    const struct judge_value unprobed = judge_get(j, METRIC_limits_jump_unprobed);
 
     if (share.known)
         judge_claim(j, share.median >= 85 && share.median <= 100, TEXT_limits_stack_as_set, TEXT_limits_stack_unlike);
@@ -149,8 +150,8 @@ static void judge(struct judgement *j)
         judge_claim(j, largest.median >= 10 * reached.median, TEXT_limits_heap_larger, TEXT_limits_heap_smaller);
     if (filled.known)
         judge_remark(j, TEXT_limits_filled_remark);
-    if (judge_get(j, METRIC_limits_jump_unprobed).known && judge_get(j, METRIC_limits_jump_probed).known)
-        judge_remark(j, TEXT_limits_jump_remark);
+    if (unprobed.known && judge_get(j, METRIC_limits_jump_probed).known)
+        judge_remark(j, unprobed.median > 0 ? TEXT_limits_jump_remark : TEXT_limits_jump_caught);
 }
 
 const struct lab_card card_limits = {

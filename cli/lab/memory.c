@@ -3,6 +3,7 @@
  * Overlapping memcpy is undefined behaviour. It is called through a pointer that the compiler cannot see through, in a
  * child, and compared with what memmove promises; a loop over bytes stands beside it, which does go wrong. */
 #include "card.h"
+#include "checked.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,10 @@ static bool arrives(struct grid *grid, int distance, size_t n)
     return memcmp(child_launder(from + distance), grid->wanted, n) == 0;
 }
 
-/* Every distance from -64 to 64 with every length: how many arrive damaged. */
+/* The shortest range that overlaps with itself, moved by `distance`. */
+static size_t shortest(int distance) { return (size_t)abs(distance) + 1; }
+
+/* Every distance from -64 to 64 with every length that overlaps: how many arrive damaged. */
 static void walk_grid(const struct child_order *order, copy_function *copy, enum metric share, enum metric total)
 {
     static struct grid grid;
@@ -160,7 +164,7 @@ static void walk_grid(const struct child_order *order, copy_function *copy, enum
     for (int distance = -DISTANCE; distance <= DISTANCE; distance++) {
         long here = 0, lengths = 0;
 
-        for (size_t n = 1; n <= LONGEST; n = next_length(n)) {
+        for (size_t n = shortest(distance); n <= LONGEST; n = next_length(n)) {
             here += !arrives(&grid, distance, n);
             lengths++;
         }
@@ -197,6 +201,7 @@ static void judge_memcpy(struct judgement *j)
         judge_claim(j, damaged.median > 0, TEXT_memcpy_damages, TEXT_memcpy_works_here);
     if (loop.known)
         judge_claim(j, loop.median > 0, TEXT_memcpy_loop_damages, TEXT_memcpy_loop_works);
+    checked_judge(j);
 }
 
 const struct lab_card card_memcpy = {
@@ -204,13 +209,28 @@ const struct lab_card card_memcpy = {
     .title = TEXT_memcpy_title,
     .textbook = TEXT_memcpy_textbook,
     .traps = {TEXT_memcpy_trap_works},
-    .parts = {{.name = "grid", .run = run_memcpy_grid}, {.name = "loop", .run = run_loop_grid}},
+    .parts = {{.name = "grid", .run = run_memcpy_grid},
+              {.name = "loop", .run = run_loop_grid},
+              {.name = "beyond", .run = checked_run_beyond_without, .optional = true, .check_mem = "off"},
+              {.name = "beyond_checked",
+               .run = checked_run_beyond_with,
+               .optional = true,
+               .check_mem = "abort",
+               .death = METRIC_beyond_signal},
+              {.name = "cost", .run = checked_run_cost_without, .optional = true, .check_mem = "off"},
+              {.name = "cost_checked", .run = checked_run_cost_with, .optional = true, .check_mem = "abort"}},
     .claims = 2,
     .judge = judge_memcpy,
     .pictures = {{.kind = PICTURE_LINES,
                   .title = TEXT_memcpy_picture,
                   .x = TEXT_axis_distance,
-                  .metrics = {METRIC_loop_wrong, METRIC_memcpy_wrong}}},
+                  .metrics = {METRIC_loop_wrong, METRIC_memcpy_wrong}},
+                 {.kind = PICTURE_LINES,
+                  .title = TEXT_checked_picture,
+                  .x = TEXT_axis_bytes,
+                  .log_x = true,
+                  .log_y = true,
+                  .metrics = {METRIC_copy_with, METRIC_copy_without}}},
 };
 
 /* ---- memmove ---- */

@@ -106,7 +106,7 @@ static void put_series(FILE *out, const json_t *metrics, size_t first, size_t en
     const json_t *const one = json_array_get(metrics, first);
     const struct metric_info *const info = metric_info(metric_find(model_string(one, "name")));
     const bool is_long = end - first > POINTS_SHOWN;
-    char *text = say_format(language == CHINESE ? "%s：" : "%s:", info->label[language]);
+    char *text = say_format(language == CHINESE ? "%s：" : "%s: ", info->label[language]);
 
     for (size_t i = first; i < end; i++) {
         const json_t *const metric = json_array_get(metrics, i);
@@ -116,11 +116,11 @@ static void put_series(FILE *out, const json_t *metrics, size_t first, size_t en
             continue;
         pair = say_pair(metric_value(model_number(metric, "x"), info->x_unit, language).text,
                         say_value(metric, language).text, language);
-        longer = say_format("%s %s%s", text, pair,
+        longer = say_format("%s%s%s", text, pair,
                             i + 1 == end          ? ""
-                            : is_long             ? " …"
+                            : is_long             ? " … "
                             : language == CHINESE ? "；"
-                                                  : ";");
+                                                  : "; ");
         free(pair);
         free(text);
         text = longer;

@@ -32,13 +32,23 @@ static volatile sig_atomic_t stopped_by;
 
 static void note_signal(int signal) { stopped_by = signal; }
 
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { SIGNALS = sizeof signals / sizeof *signals };
+static struct sigaction kept[SIGNALS];
+
 void runner_catch_signals(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const struct sigaction action = {.sa_handler = note_signal}; /* no SA_RESTART: poll shall come back */
 
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        (void)sigaction(signals[i], &action, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (sigaction(signals[i], NULL, &kept[i]) == 0 && kept[i].sa_handler != SIG_IGN) /* nohup(1) */
+            (void)sigaction(signals[i], &action, NULL);
+}
+
+void runner_release_signals(void)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &kept[i], NULL);
 }
 
 int runner_signal(void) { return stopped_by; }
@@ -56,6 +66,28 @@ static void preload(const char *library)
     if (asprintf(&value, "%s%s%s", library, any ? ":" : "", any ? before : "") < 0 ||
         setenv("LD_PRELOAD", value, 1) != 0)
         child_skip(TEXT_skip_memory);
+}
+
+/* In the place of what the user has set: what is measured is this. */
+static void set_check(const char *check_mem)
+{
+    char setting[32];
+
+    if (snprintf(setting, sizeof setting, "check_mem:%s", check_mem) >= (int)sizeof setting ||
+        setenv("ASHLAR_CONF", setting, 1) != 0)
+        child_skip(TEXT_skip_memory);
+}
+
+/* Where memory runs out although each child has its limit, a child is to be killed and nobody's program. source:
+ * proc(5). */
+static void volunteer(void)
+{
+    const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (file >= 0) {
+        (void)!write(file, "1000", 4);
+        (void)close(file);
+    }
 }
 
 static void connect(int pipe)
@@ -85,10 +117,13 @@ static _Noreturn void become_child(const struct runner *runner, const struct lab
     if (getppid() != parent)
         _exit(EXIT_FAILURE); /* it ended before we asked */
     connect(pipe);
+    volunteer();
     child_limit(RLIMIT_CORE, 0);
     if (part->stack != 0)
         child_limit(RLIMIT_STACK, part->stack);
-    preload(runner->library);
+    preload(part->check_mem != NULL ? runner->checking : runner->library);
+    if (part->check_mem != NULL)
+        set_check(part->check_mem);
     (void)setenv("TMPDIR", runner->place, 1);
     (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)runner->order.seed);
     (void)snprintf(most, sizeof most, "%zu", runner->order.most);
@@ -122,6 +157,8 @@ static bool start(const struct runner *runner, const struct lab_card *card, cons
     if (child->pid == 0)
         become_child(runner, card, part, ends[1], self);
     (void)close(ends[1]);
+    if (child->pid > 0) /* the child does this, too: whoever comes first, finish() finds a group to end */
+        (void)setpgid(child->pid, child->pid);
     if (child->pid < 0) {
         (void)close(ends[0]);
         return false;
@@ -279,6 +316,8 @@ struct part_result runner_part(struct runner *runner, const struct lab_card *car
     const int runs = runs_of(runner, part);
     struct part_result result = {.end = PART_DONE};
 
+    if (part->check_mem != NULL && runner->checking == NULL)
+        return (struct part_result){.end = PART_SKIPPED, .reason = TEXT_skip_library};
     for (int run = 0; run < runs && result.end == PART_DONE; run++)
         result = child_now_ns() < runner->deadline_ns ? run_child(runner, card, part, samples, run)
                                                       : (struct part_result){.end = PART_UNTRIED};

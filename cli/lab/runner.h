@@ -12,6 +12,7 @@ struct runner {
     struct child_order order;
     uint64_t deadline_ns; /* CLOCK_MONOTONIC: no child lives longer */
     const char *library;  /* preloaded into the children; NULL: none */
+    const char *checking; /* preloaded where a part says check_mem; NULL: it was not found */
     const char *place;    /* a directory for their files */
     char allocator[64];   /* what the last child that was asked has for malloc, "glibc 2.36" */
 };
@@ -37,9 +38,11 @@ struct part_result {
 struct part_result runner_part(struct runner *runner, const struct lab_card *card, const struct lab_part *part,
                                struct samples *samples);
 
-/* From now on an interrupt, a hang-up and a request to end stop the child and end runner_part(), instead of ending the
- * process: its files must be removed. returns: nothing; runner_signal() tells. */
+/* From now on an interrupt, a hang-up and a request to end or to quit stop the child and end runner_part(), instead of
+ * ending the process: its files must be removed. What is ignored stays so. returns: nothing; runner_signal() tells.
+ * The other one gives the signals back their meaning. */
 void runner_catch_signals(void);
+void runner_release_signals(void);
 int runner_signal(void); /* the signal that stopped us; 0: none */
 
 #endif

@@ -139,6 +139,7 @@ char *say_headline(const json_t *card, enum language language)
 char *say_count(const json_t *document, enum language language)
 {
     const json_t *const counts = json_object_get(document, "counts");
+    const size_t cards = json_array_size(json_object_get(document, "cards"));
     long of[VERDICTS];
 
     for (enum verdict i = 0; i < VERDICTS; i++)
@@ -146,12 +147,12 @@ char *say_count(const json_t *document, enum language language)
     return language == CHINESE
                ? say_format(
                      "共 %zu 张卡片：%ld 张与教科书一致，%ld 张部分一致，%ld 张与之相反，%ld 张没有结论，%ld 张跳过。",
-                     json_array_size(json_object_get(document, "cards")), of[VERDICT_AGREES], of[VERDICT_DEPENDS],
-                     of[VERDICT_DIFFERS], of[VERDICT_INCONCLUSIVE], of[VERDICT_SKIPPED])
-               : say_format("%zu cards: %ld agree with the textbook, %ld agree in part, %ld contradict it, "
-                            "%ld are inconclusive, %ld were skipped.",
-                            json_array_size(json_object_get(document, "cards")), of[VERDICT_AGREES],
-                            of[VERDICT_DEPENDS], of[VERDICT_DIFFERS], of[VERDICT_INCONCLUSIVE], of[VERDICT_SKIPPED]);
+                     cards, of[VERDICT_AGREES], of[VERDICT_DEPENDS], of[VERDICT_DIFFERS], of[VERDICT_INCONCLUSIVE],
+                     of[VERDICT_SKIPPED])
+               : say_format("%zu %s: %ld in agreement with the textbook, %ld in part, %ld contradicting it, "
+                            "%ld inconclusive, %ld skipped.",
+                            cards, cards == 1 ? "card" : "cards", of[VERDICT_AGREES], of[VERDICT_DEPENDS],
+                            of[VERDICT_DIFFERS], of[VERDICT_INCONCLUSIVE], of[VERDICT_SKIPPED]);
 }
 
 char *say_note(const json_t *note, enum language language)

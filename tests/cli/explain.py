@@ -48,7 +48,7 @@ def page_and_example_are_shown_whole():
 
 @story
 def functions_have_all_sections():
-    for topic in ("malloc", "calloc", "realloc", "memalign", "valloc", "alloca", "memset", "memcpy", "memmove"):
+    for topic in ("malloc", "calloc", "realloc", "memalign", "valloc", "alloca", "free", "memset", "memcpy", "memmove"):
         for language, headings in HEADINGS.items():
             for heading in headings:
                 contains(read(language, topic + ".txt"), "\n" + heading + "\n")

@@ -208,6 +208,102 @@ def interrupt_leaves_nothing_behind():
 
 
 @story
+def hang_up_that_is_ignored_stays_ignored():
+    """As nohup leaves it: the report is finished."""
+    skip_if_sanitized()
+    process = subprocess.Popen([ASHLAR, "lab", "--quick", "--only", "valloc,growth", "--json", "-o", place("lab.json")],
+                               env=environment(), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    while not os.listdir(place("tmp")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGHUP)
+    is_equal(process.wait(30), 0)
+    with open(place("lab.json"), encoding="utf-8") as stream:
+        is_equal(list(verdicts(json.load(stream))), ["growth", "valloc"])
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+        return stream.read().split()
+
+
+@story
+def kernel_short_of_memory_takes_the_child():
+    skip_if_sanitized()
+    changes = {"LD_PRELOAD": os.path.join(SUPPORT, "inject.so"), "INJECT_CARD": "growth", "INJECT_HOW": "hang"}
+    process = subprocess.Popen([ASHLAR, "lab", "--quick", "--only", "growth", "-o", place("lab.txt")],
+                               stderr=subprocess.DEVNULL, env=environment(**changes))
+    scores = set()
+    while process.poll() is None and "1000" not in scores:
+        for child in children_of(process.pid):
+            try:
+                with open(f"/proc/{child}/oom_score_adj", encoding="ascii") as stream:
+                    scores.add(stream.read().strip())
+            except OSError:
+                pass  # it has ended
+        time.sleep(0.01)
+    contains(scores, "1000")
+    process.send_signal(signal.SIGTERM)
+    is_equal(process.wait(30), -signal.SIGTERM)
+
+
+@story
+def copy_beyond_its_block_is_stopped_by_the_check():
+    skip_if_sanitized()
+    result, told = measure("--only", "memcpy")
+    entry = results(told, "memcpy")[0]
+    is_equal((result.status, entry["notes"]), (0, []), str(result))
+    is_equal(metric(entry, "beyond_with")["median"], 0)
+    is_equal(metric(entry, "beyond_signal")["median"], signal.SIGABRT)
+    assert metric(entry, "beyond_without")["median"] > 0, entry["metrics"]
+    contains(entry["says"], "checked_stopped")
+    for name in ("copy_without", "copy_with"):
+        assert metric(entry, name, 256)["median"] > 0, name
+
+
+@story
+def setting_of_the_user_does_not_change_what_is_checked():
+    skip_if_sanitized()
+    entry = results(measure("--only", "memcpy", changes={"ASHLAR_CONF": "check_mem:report"})[1], "memcpy")[0]
+    contains(entry["says"], "checked_stopped")
+
+
+@story
+def copies_that_do_not_overlap_are_not_counted():
+    skip_if_sanitized()
+    lengths = [1]
+    while lengths[-1] <= 20000:
+        lengths.append(lengths[-1] + 1 if lengths[-1] < 256 else lengths[-1] + lengths[-1] // 12)
+    expected = sum(abs(distance) < length <= 20000 for distance in range(-64, 65) for length in lengths)
+    for card in ("memcpy", "memmove"):
+        is_equal(metric(results(measure("--only", card)[1], card)[0], "overlap_cases")["median"], expected, card)
+
+
+@story
+def free_that_frees_nothing_contradicts_free():
+    skip_if_sanitized()
+    result, told = measure("--only", "free", changes={"LD_PRELOAD": os.path.join(SUPPORT, "descending.so")})
+    host, ours = results(told, "free")
+    is_equal((result.status, host["verdict"], ours["verdict"]), (0, "depends", "agrees"), str(result))
+    is_equal(metric(host, "free_again")["median"], 0)
+    for sentence in ("free_not_reused", "free_twice_unnoticed"):
+        contains(host["says"], sentence)
+    contains(ours["says"], "free_twice_stopped")
+
+
+@story
+def sentences_are_those_of_the_figures():
+    """What is said of a step over the guard page and of calloc's price depends on what was measured."""
+    skip_if_sanitized()
+    told = measure("--only", "limits,calloc", changes={"LD_PRELOAD": os.path.join(SUPPORT, "descending.so")})[1]
+    for entry in results(told, "limits"):
+        stepped = metric(entry, "limits_jump_unprobed")["median"] > 0
+        is_equal(("limits_jump_remark" in entry["says"], "limits_jump_caught" in entry["says"]), (stepped, not stepped))
+    for entry in results(told, "calloc"):
+        later = metric(entry, "calloc_read_faults")["median"] > metric(entry, "calloc_faults")["median"]
+        is_equal(("calloc_later" in entry["says"], "calloc_at_once" in entry["says"]), (later, not later))
+
+
+@story
 def without_a_compiler_static_is_skipped():
     skip_if_sanitized()
     result, told = measure("--only", "static", changes={"CC": "/nonexistent/cc"})

@@ -160,7 +160,14 @@ def first_line_of_a_card_tells_the_contradiction():
         heading = re.search(f'id="{card["id"]}"><h2>(.*?)</h2>', text).group(1)
         is_equal("contradicts" in heading, card["contradicts_textbook"], heading)
     contains(lines[0].splitlines()[0], f"{len(told['cards'])} cards: ")
-    contains(lines[0].splitlines()[0], f"{told['counts']['differs']} contradict it")
+    contains(lines[0].splitlines()[0], f"{told['counts']['differs']} contradicting it")
+
+
+@story
+def one_card_is_not_cards():
+    told = json.loads(read(FIXTURE))
+    page(fixture(cards=told["cards"][:1]))
+    assert read(place("lab.txt")).startswith("1 card: "), read(place("lab.txt"))[:40]
 
 
 @story
@@ -197,7 +204,7 @@ def every_text_has_two_languages():
     rows = re.findall(r"^TEXT\((\w+),\s*" + literal + r",\s*" + literal + r"\)", source, re.M)
     is_equal(len(rows), len(re.findall(r"^TEXT\(", source, re.M)))
     names = {"malloc_title", "calloc_title", "memalign_title", "valloc_title", "alloca_title", "realloc_title",
-             "memset_title", "memcpy_title", "memmove_title"}
+             "free_title", "memset_title", "memcpy_title", "memmove_title"}
     for name, english, chinese in rows:
         assert not re.search("[\u4e00-\u9fff]", english), name
         assert name in names or re.search("[\u4e00-\u9fff]|；", chinese), name
@@ -242,6 +249,23 @@ def unwritable_report_is_told_before_anything_is_measured():
         result = lab(*words)
         is_equal(result.status, 5, str(result))
         contains(result.err, "nothing was measured")
+
+
+@story
+def two_reports_in_one_place_are_refused():
+    """The second would wipe out the first, or follow it in the same stream."""
+    with open(place("old"), "w", encoding="ascii") as stream:
+        stream.write("kept")
+    os.link(place("old"), place("other_name"))
+    for words in (["-o", place("new"), "--html", place("new")], ["--html", "-"], ["-o", "-", "--html", "-"],
+                  ["-o", place("old"), "--html", place("other_name")]):
+        result = lab("--from", FIXTURE, *words)
+        is_equal((result.status, result.out), (2, ""), str(words))
+        contains(result.err, "two reports cannot go to one place")
+    is_equal((read(place("old")), os.path.exists(place("new"))), ("kept", False))
+    is_equal(lab("--from", FIXTURE, "-o", "/dev/null", "--html", "/dev/null").status, 2)
+    result = lab("--from", FIXTURE, "-o", place("text"), "--html", "-")
+    assert result.status == 0 and result.out.startswith("<!doctype html>"), str(result)
 
 
 @story

@@ -7,7 +7,7 @@ import os
 from lib.tap import BUILD, PROJECT, ashlar, is_equal, place
 
 CARDS = ("manage limits fragment growth efficiency static fault "
-         "malloc calloc memalign valloc alloca realloc memset memcpy memmove").split()
+         "malloc calloc memalign valloc alloca realloc free memset memcpy memmove").split()
 SUPPORT = os.path.join(BUILD, "tests", "cli")
 
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TOPIC(name)                                                                                                    \
     EMBED(page_en_##name, "cli/explain/en/" #name ".txt");                                                             \
@@ -86,7 +87,7 @@ static const struct topic *find_topic(const char *name)
     for (size_t i = 0; i < TOPICS; i++) {
         if (strcmp(topics[i].name, name) == 0)
             return &topics[i];
-        if (*name != '\0' && strncmp(topics[i].name, name, strlen(name)) == 0)
+        if (*name != '\0' && strncasecmp(topics[i].name, name, strlen(name)) == 0)
             nearest = topics[i].name; /* "fragment" is the card of "fragmentation" */
         names[i] = topics[i].name;
     }

@@ -78,7 +78,7 @@ double axis_place(const struct axis *axis, double value)
     double place;
 
     if (axis->is_log)
-        place = value > 0 ? log(value / axis->low) / log(axis->high / axis->low) : 0;
+        place = value > 0 ? (log(value) - log(axis->low)) / (log(axis->high) - log(axis->low)) : 0;
     else
         place = (value - axis->low) / (axis->high - axis->low);
     return place < 0 ? 0 : place > 1 ? 1 : place;

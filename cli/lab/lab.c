@@ -28,7 +28,8 @@ struct lab {
     json_t *document;
     char allocators[HEAPS][64];
     double noise_pct;
-    bool is_late; /* a child of this card hung: the others of the card would, too, and time is short */
+    bool is_late;         /* a child of this card hung: the others of the card would, too, and time is short */
+    size_t begun, wanted; /* cards */
 };
 
 /* ---- Progress ---- */
@@ -36,7 +37,7 @@ struct lab {
 static void show_progress(const struct lab *lab, const char *card, const char *part)
 {
     if (lab->wish->shows_progress)
-        (void)fprintf(stderr, "\r\033[K%s: %s ...", card, part);
+        (void)fprintf(stderr, "\r\033[K[%zu/%zu] %s: %s ...", lab->begun, lab->wanted, card, part);
 }
 
 static void end_progress(const struct lab *lab)
@@ -227,6 +228,8 @@ static void run_all(struct lab *lab)
     const uint64_t stolen = machine_stolen_ticks();
     json_t *machine;
 
+    for (size_t i = 0; i < LAB_CARDS; i++)
+        lab->wanted += lab->wish->wants[i];
     ask_allocator(lab, HOST);
     ask_allocator(lab, ASHLAR);
     measure_noise(lab);
@@ -234,8 +237,10 @@ static void run_all(struct lab *lab)
     (void)json_object_set_new(machine, "allocator", json_string(lab->allocators[HOST]));
     (void)json_object_set_new(lab->document, "noise_pct", model_real(lab->noise_pct));
     for (size_t i = 0; i < LAB_CARDS && runner_signal() == 0; i++)
-        if (lab->wish->wants[i])
+        if (lab->wish->wants[i]) {
+            lab->begun++;
             run_card(lab, lab_cards[i]);
+        }
     (void)json_object_set_new(machine, "stolen_ticks", json_integer((json_int_t)(machine_stolen_ticks() - stolen)));
     end_progress(lab);
 }

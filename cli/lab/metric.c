@@ -38,10 +38,9 @@ static const struct scale bytes_scale = {1024, {"B", "KiB", "MiB", "GiB", "TiB",
 static const struct scale time_scale = {1000, {"ns", "µs", "ms", "s", "ks", "Ms", "Gs"}};
 
 /* Three significant digits, and of whole numbers all. */
-static void put_plain(struct metric_text *out, double value, const char *unit)
+static void put_plain(struct metric_text *out, double value, const char *blank, const char *unit)
 {
     const double size = fabs(value);
-    const char *const blank = *unit != '\0' ? " " : "";
 
     if (size < 1e15 && (size >= 99.95 || size == floor(size)))
         (void)snprintf(out->text, sizeof out->text, "%s%s%s%s", value < 0 ? "-" : "",
@@ -63,7 +62,7 @@ static void put_scaled(struct metric_text *out, double value, const struct scale
         value /= scale->step;
         i++;
     }
-    put_plain(out, value, scale->names[i]);
+    put_plain(out, value, " ", scale->names[i]);
 }
 
 static void put_word(struct metric_text *out, const char *before, const char *word)
@@ -89,9 +88,9 @@ struct metric_text metric_value(double value, const char *unit, enum language la
     else if (strcmp(unit, "errno") == 0)
         put_word(&out, "", strerrorname_np(whole));
     else if (strcmp(unit, "x") == 0)
-        put_plain(&out, value, text_get(TEXT_times, language));
+        put_plain(&out, value, " ", text_get(TEXT_times, language));
     else
-        put_plain(&out, value, unit);
+        put_plain(&out, value, *unit != '\0' && !(language == CHINESE && *unit == '%') ? " " : "", unit);
     return out;
 }
 

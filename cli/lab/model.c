@@ -83,6 +83,12 @@ static bool is_verdict(const char *word)
     return false;
 }
 
+/* Beyond this, which no machine has of anything, coordinates would overflow. */
+static bool is_possible(const json_t *number)
+{
+    return json_is_number(number) && fabs(json_number_value(number)) <= 1e18;
+}
+
 /* What is wrong with a metric; NULL: nothing. */
 static const char *fault_of_metric(const json_t *metric)
 {
@@ -90,11 +96,11 @@ static const char *fault_of_metric(const json_t *metric)
 
     if (metric_find(model_string(metric, "name")) == METRIC_NONE)
         return "a metric that this version does not know";
-    if (json_object_get(metric, "x") != NULL && !json_is_number(json_object_get(metric, "x")))
-        return "an x that is no number";
+    if (json_object_get(metric, "x") != NULL && !is_possible(json_object_get(metric, "x")))
+        return "an x that is no possible number";
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!json_is_number(json_object_get(metric, numbers[i])))
-            return "a metric without its numbers";
+        if (!is_possible(json_object_get(metric, numbers[i])))
+            return "a metric without possible numbers";
     return NULL;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 100, POINTS_SHOWN = 12 };
+enum { COLUMNS = 80, POINTS_SHOWN = 12 }; /* as wide as a terminal is at least */
 
 /* ---- Lines ---- */
 
@@ -28,18 +28,31 @@ static size_t measure(const char *at, int *columns)
     return there;
 }
 
-/* Whether a mark begins here that must not begin a line. */
-static bool closes(const char *at)
+static bool is_one_of(const char *at, const char *const marks[])
 {
-    static const char *const marks[] = {"，", "。", "；", "：", "）", "、", "”", "？"};
-
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+    for (size_t i = 0; marks[i] != NULL; i++)
         if (strncmp(at, marks[i], strlen(marks[i])) == 0)
             return true;
     return false;
 }
 
-/* Bytes of what must not be torn apart: narrow characters in a row, or one wide one, and the mark behind them. */
+/* Whether a mark begins here that must not begin a line. */
+static bool closes(const char *at)
+{
+    static const char *const marks[] = {"，", "。", "；", "：", "）", "、", "”", "？", NULL};
+
+    return is_one_of(at, marks);
+}
+
+/* Whether a mark begins here that must not end a line. */
+static bool opens(const char *at)
+{
+    static const char *const marks[] = {"（", "“", NULL};
+
+    return is_one_of(at, marks);
+}
+
+/* Bytes of what must not be torn apart: narrow characters in a row, or one wide one, and the marks around them. */
 static size_t piece(const char *at, int *columns)
 {
     size_t bytes = 0;
@@ -47,12 +60,14 @@ static size_t piece(const char *at, int *columns)
 
     *columns = 0;
     do {
+        const bool is_begun = opens(at + bytes);
         int width, next;
 
         bytes += measure(at + bytes, &width);
         *columns += width;
         (void)measure(at + bytes, &next);
-        goes_on = at[bytes] != '\0' && at[bytes] != ' ' && (closes(at + bytes) || (width == 1 && next == 1));
+        goes_on =
+            at[bytes] != '\0' && at[bytes] != ' ' && (is_begun || closes(at + bytes) || (width == 1 && next == 1));
     } while (goes_on);
     return bytes;
 }
@@ -170,11 +185,13 @@ static void put_card(FILE *out, const json_t *document, const json_t *entry, enu
 {
     const char *const id = model_string(entry, "id");
     const struct lab_card *const card = card_find(id);
+    char *const headline = say_headline(entry, language);
     const json_t *result;
     size_t i;
 
-    (void)fprintf(out, "\n%s ", say_mark(model_string(entry, "verdict")));
-    put_made(out, "", say_headline(entry, language));
+    (void)fputc('\n', out);
+    put_made(out, "", say_format("%s %s", say_mark(model_string(entry, "verdict")), headline));
+    free(headline);
     put_made(out, "  ",
              say_format("%s%s", text_get(TEXT_label_textbook, language), text_get(card->textbook, language)));
     (void)fprintf(out, "  %s\n", text_get(TEXT_label_here, language));

@@ -105,6 +105,7 @@ def unknown_topic_is_answered_with_the_nearest():
     is_equal((result.status, result.out), (2, ""))
     contains(result.err, "no topic is called 'mallco', did you mean 'malloc'?")
     contains(ashlar("explain", "fragment").err, "did you mean 'fragmentation'?")
+    contains(ashlar("explain", "MALLOC").err, "did you mean 'malloc'?")
     result = ashlar("explain", "xylophone")
     is_equal(result.status, 2)
     contains(result.err, "('ashlar explain' lists them)")

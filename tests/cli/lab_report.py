@@ -197,6 +197,17 @@ def chinese_report_has_no_english_sentence():
 
 
 @story
+def lines_fit_a_terminal():
+    """80 columns, of which a Chinese character takes two. No line begins or ends with the wrong mark."""
+    for language in ("en", "zh"):
+        page(FIXTURE, "--lang", language)
+        for line in read(place("lab.txt")).splitlines():
+            assert sum(2 if ord(letter) >= 0x3000 else 1 for letter in line) <= 80, (language, line)
+            lacks("，。；：）、”？", line.strip()[:1] or "-")
+            lacks("（“", line[-1:] or "-")
+
+
+@story
 def every_text_has_two_languages():
     """Chinese has Chinese in it, English has none, and both have the same places for values."""
     source = read(os.path.join(os.path.dirname(HERE), "..", "..", "cli", "lab", "texts.def"))
@@ -239,6 +250,8 @@ def damaged_parts_of_a_report_are_refused():
     is_equal(damaged(lambda told: told["results"][0]["says"].append(3)), 4)
     is_equal(damaged(lambda told: told["results"][0]["metrics"][0].update(name="x")), 4)
     is_equal(damaged(lambda told: told["results"][0]["metrics"][0].update(median="1")), 4)
+    is_equal(damaged(lambda told: told["results"][0]["metrics"][0].update(median=1e300)), 4)
+    is_equal(damaged(lambda told: told["results"][0]["metrics"][0].update(x=-1e300)), 4)
     is_equal(damaged(lambda told: told["results"][0].update(metrics=7)), 4)
     is_equal(damaged(lambda told: told.update(machine=[])), 4)
 

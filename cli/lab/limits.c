@@ -97,17 +97,20 @@ static void run_largest(const struct child_order *order)
 static void run_filled(const struct child_order *order)
 {
     const size_t most = order->quick && order->most > 128 * MIB ? 128 * MIB : order->most;
+    bool is_refused = false;
     size_t filled = 0;
 
-    while (filled + MIB <= most) {
+    while (filled + MIB <= most && !is_refused) {
         void *const block = child_launder(malloc(MIB));
 
-        if (block == NULL)
-            break;
-        (void)child_launder(memset(block, 1, MIB));
-        filled += MIB;
+        is_refused = block == NULL;
+        if (!is_refused) {
+            (void)child_launder(memset(block, 1, MIB));
+            filled += MIB;
+        }
     }
     child_tell(METRIC_limits_filled, (double)filled);
+    child_tell(METRIC_limits_refused, is_refused);
 }
 
 /* ---- One large step over the guard page ---- */
@@ -141,15 +144,15 @@ static void judge(struct judgement *j)
     const struct judge_value share = judge_get_at(j, METRIC_limits_main_share, 8 * MIB);
     const struct judge_value reached = judge_get_at(j, METRIC_limits_main, 8 * MIB);
     const struct judge_value largest = judge_get(j, METRIC_limits_largest);
-    const struct judge_value filled = judge_get(j, METRIC_limits_filled);
+    const struct judge_value refused = judge_get(j, METRIC_limits_refused);
     const struct judge_value unprobed = judge_get(j, METRIC_limits_jump_unprobed);
 
     if (share.known)
         judge_claim(j, share.median >= 85 && share.median <= 100, TEXT_limits_stack_as_set, TEXT_limits_stack_unlike);
     if (reached.known && largest.known)
         judge_claim(j, largest.median >= 10 * reached.median, TEXT_limits_heap_larger, TEXT_limits_heap_smaller);
-    if (filled.known)
-        judge_remark(j, TEXT_limits_filled_remark);
+    if (refused.known)
+        judge_remark(j, refused.median != 0 ? TEXT_limits_filled_refused : TEXT_limits_filled_remark);
     if (unprobed.known && judge_get(j, METRIC_limits_jump_probed).known)
         judge_remark(j, unprobed.median > 0 ? TEXT_limits_jump_remark : TEXT_limits_jump_caught);
 }

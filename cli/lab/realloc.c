@@ -81,12 +81,27 @@ static void run_failing(const struct child_order *order)
     child_tell(METRIC_realloc_old_valid, kept);
 }
 
+/* Whether one of the next requests gets the block at `address`: then it was freed. */
+static bool is_given_again(uintptr_t address, size_t bytes)
+{
+    enum { REQUESTS = 1024 };
+
+    for (int i = 0; i < REQUESTS; i++)
+        if ((uintptr_t)child_given(malloc(bytes)) == address)
+            return true;
+    return false;
+}
+
 static void run_zero(const struct child_order *order)
 {
-    void *const block = child_given(malloc(100));
+    enum { BYTES = 100 };
+    void *const block = child_given(malloc(BYTES));
+    const uintptr_t address = (uintptr_t)child_launder(block);
+    const void *const nothing = child_launder(realloc(block, child_unknown(0)));
 
     (void)order;
-    child_tell(METRIC_realloc_zero_pointer, child_launder(realloc(block, child_unknown(0))) != NULL);
+    child_tell(METRIC_realloc_zero_pointer, nothing != NULL);
+    child_tell(METRIC_realloc_zero_freed, nothing == NULL && is_given_again(address, BYTES));
 }
 
 static void judge(struct judgement *j)

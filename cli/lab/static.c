@@ -66,19 +66,35 @@ static struct build build_in_place(const char *text)
     return build;
 }
 
+enum { WORDS_OF_CC = 56, WORDS = WORDS_OF_CC + 8 };
+
+/* The words of $CC, which may have options, as make(1) takes it; "cc" where there are none. `text` holds them. returns:
+ * how many. */
+static size_t compiler_words(char text[PATH_MAX], char *words[WORDS_OF_CC])
+{
+    const char *const wanted = getenv("CC");
+    size_t count = 0;
+    char *rest = NULL;
+
+    (void)snprintf(text, PATH_MAX, "%s", wanted != NULL && wanted[strspn(wanted, " \t")] != '\0' ? wanted : "cc");
+    for (char *word = strtok_r(text, " \t", &rest); word != NULL && count < WORDS_OF_CC;
+         word = strtok_r(NULL, " \t", &rest))
+        words[count++] = word;
+    return count;
+}
+
 /* returns: whether the compiler, and the linker after it, made a program. */
 static bool compile(struct build *build, const char *where, size_t bytes)
 {
-    const char *const wanted = getenv("CC");
-    const char *const compiler = wanted != NULL ? wanted : "cc";
-    char place[32];
-    char size[48];
+    char text[PATH_MAX], place[32], size[48];
     char optimise[] = "-O1", output[] = "-o", silent[] = "-w";
-    char *const words[] = {(char *)compiler, silent, optimise, place, size, build->source, output, build->binary, NULL};
+    char *const options[] = {silent, optimise, place, size, build->source, output, build->binary, NULL};
+    char *words[WORDS];
 
     (void)snprintf(place, sizeof place, "-DIN_%s", where);
     (void)snprintf(size, sizeof size, "-DBYTES=%zu", bytes);
-    const int status = run_program(compiler, words);
+    memcpy(words + compiler_words(text, words), options, sizeof options);
+    const int status = run_program(words[0], words);
     if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
         child_skip(TEXT_skip_compiler);
     return status == 0;

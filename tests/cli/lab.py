@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from lib.lab import CARDS, SUPPORT, check_schema, lab, measure, metric, results, validator, verdicts
-from lib.tap import ASHLAR, Skip, contains, environment, is_equal, main, place, skip_if_sanitized, story
+from lib.tap import ASHLAR, Skip, contains, environment, is_equal, lacks, main, place, skip_if_sanitized, story
 
 MIB = 1024 * 1024
 
@@ -84,6 +84,10 @@ def under_a_limit_of_addresses():
     told = limited("ulimit -v 400000", "manage", "fragment", "limits", "malloc")
     largest = metric(results(told, "limits")[0], "limits_largest")["median"]
     assert largest < 400000 * 1024, largest
+    contains(results(told, "limits")[0]["says"], "limits_filled_remark")
+    host = results(limited("ulimit -v 120000", "limits"), "limits")[0]
+    contains(host["says"], "limits_filled_refused")
+    lacks(host["says"], "limits_filled_remark")
 
 
 def played(files, *cards):
@@ -309,6 +313,14 @@ def without_a_compiler_static_is_skipped():
     result, told = measure("--only", "static", changes={"CC": "/nonexistent/cc"})
     is_equal((result.status, verdicts(told)["static"]), (0, "skipped"), str(result))
     is_equal({note["why"] for note in results(told, "static")[0]["notes"]}, {"skip_compiler"})
+
+
+@story
+def compiler_may_have_options():
+    skip_if_sanitized()
+    for compiler in (f"{os.environ.get('CC', 'cc')} -O0  -g", " "):
+        result, told = measure("--only", "static", changes={"CC": compiler})
+        is_equal((result.status, results(told, "static")[0]["notes"]), (0, []), compiler)
 
 
 @story

@@ -189,13 +189,14 @@ static int list_cards(enum language language)
     return fflush(stdout) == 0 ? 0 : EXIT_UNWRITTEN;
 }
 
+/* The page first: where the text goes into a pipe that nobody reads, this process ends. */
 static bool write_report(const json_t *document, const struct options *options)
 {
+    const bool written =
+        options->html == NULL || deliver("report", options->html, render_html(document, options->language));
     char *const text = options->json ? model_text(document) : render_text(document, options->language);
-    const bool written = deliver("report", options->output, text);
 
-    return (options->html == NULL || deliver("report", options->html, render_html(document, options->language))) &&
-           written;
+    return deliver("report", options->output, text) && written;
 }
 
 static json_t *measure(const struct options *options, struct refusal *why)

@@ -5,9 +5,10 @@ import html.parser
 import json
 import os
 import re
+import subprocess
 
 from lib.lab import check_schema, lab, measure
-from lib.tap import HERE, contains, is_equal, lacks, main, place, skip_if_sanitized, story
+from lib.tap import ASHLAR, HERE, contains, environment, is_equal, lacks, main, place, skip_if_sanitized, story
 
 GOLDEN = os.path.join(os.path.dirname(HERE), "golden")
 FIXTURE = os.path.join(GOLDEN, "lab.json")
@@ -279,6 +280,17 @@ def two_reports_in_one_place_are_refused():
     is_equal(lab("--from", FIXTURE, "-o", "/dev/null", "--html", "/dev/null").status, 2)
     result = lab("--from", FIXTURE, "-o", place("text"), "--html", "-")
     assert result.status == 0 and result.out.startswith("<!doctype html>"), str(result)
+
+
+@story
+def page_is_there_although_nobody_reads_the_text():
+    """As `ashlar lab --html FILE | head -1` ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        subprocess.run([ASHLAR, "lab", "--from", FIXTURE, "--html", place("lab.html")], stdout=pipe, env=environment(),
+                       check=False)
+    is_equal(read(place("lab.html")), read(os.path.join(GOLDEN, "lab.en.html")))
 
 
 @story

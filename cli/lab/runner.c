@@ -137,7 +137,8 @@ struct child {
     pid_t pid;
     int pipe;
     uint64_t deadline_ns;
-    char *text; /* all that it told */
+    bool is_last; /* what ends then is the lab's time, not the child's own */
+    char *text;   /* all that it told */
     size_t bytes;
     bool late;
 };
@@ -152,7 +153,9 @@ static bool start(const struct runner *runner, const struct lab_card *card, cons
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
-    *child = (struct child){.pipe = ends[0], .deadline_ns = own < runner->deadline_ns ? own : runner->deadline_ns};
+    *child = (struct child){.pipe = ends[0], .deadline_ns = own, .is_last = runner->deadline_ns < own};
+    if (child->is_last)
+        child->deadline_ns = runner->deadline_ns;
     child->pid = fork();
     if (child->pid == 0)
         become_child(runner, card, part, ends[1], self);
@@ -269,7 +272,7 @@ static struct part_result judge_end(const struct lab_part *part, const struct to
     if (stopped_by != 0)
         return (struct part_result){.end = PART_STOPPED};
     if (child->late)
-        return (struct part_result){.end = PART_LATE};
+        return (struct part_result){.end = child->is_last ? PART_UNTRIED : PART_LATE};
     if (told->reason != TEXT_NONE)
         return (struct part_result){.end = PART_SKIPPED, .reason = told->reason};
     if (told->garbled || (WIFEXITED(status) && WEXITSTATUS(status) != 0))

@@ -22,7 +22,7 @@ enum part_end {
     PART_SKIPPED, /* a child said that it cannot be made here */
     PART_DIED,    /* a child ended as it should not */
     PART_LATE,    /* a child hung */
-    PART_UNTRIED, /* no time was left */
+    PART_UNTRIED, /* no time was left for all children, or to let the last one end */
     PART_STOPPED, /* somebody interrupted us */
 };
 

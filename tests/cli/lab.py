@@ -200,6 +200,18 @@ def hang_of_a_child_harms_no_other():
 
 
 @story
+def end_of_the_time_is_nobodys_hang():
+    """Three cards hang for 4 of 14 seconds each. The children of the fourth are cut off by the end of the run: skipped."""
+    skip_if_sanitized()
+    cards = ("manage", "growth", "valloc", "alloca")
+    changes = {"LD_PRELOAD": os.path.join(SUPPORT, "inject.so"), "INJECT_CARD": ",".join(cards), "INJECT_HOW": "hang"}
+    result, told = measure("--only", ",".join(cards), changes=changes)
+    is_equal(result.status, 1, str(result))
+    is_equal(sorted(verdicts(told).values()), ["inconclusive"] * 3 + ["skipped"])
+    is_equal([note["why"] for note in results(told, "alloca")[0]["notes"]][:1], ["note_untried"])
+
+
+@story
 def interrupt_leaves_nothing_behind():
     skip_if_sanitized()
     process = subprocess.Popen([ASHLAR, "lab", "--json", "-o", place("lab.json")], env=environment())

@@ -1,5 +1,5 @@
-/* inject.so.c: ends or stops the lab's children for the card named by INJECT_CARD, before they have done anything.
- * INJECT_HOW is "crash" or "hang". */
+/* inject.so.c: ends or stops the lab's children for the cards named by INJECT_CARD, before they have done anything.
+ * Names are separated by commas. INJECT_HOW is "crash" or "hang". */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <signal.h>
@@ -8,8 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether this process is `ashlar lab-experiment CARD ...`. */
-static bool is_wanted(const char *card)
+static bool is_listed(const char *name, const char *list)
+{
+    const size_t length = strlen(name);
+
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* Whether this process is `ashlar lab-experiment CARD ...`, with one of `cards`. */
+static bool is_wanted(const char *cards)
 {
     char words[256] = "";
     int file = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
@@ -19,7 +31,7 @@ static bool is_wanted(const char *card)
 
     if (file >= 0)
         close(file);
-    return length > 0 && third < words + length && strcmp(second, "lab-experiment") == 0 && strcmp(third, card) == 0;
+    return length > 0 && third < words + length && strcmp(second, "lab-experiment") == 0 && is_listed(third, cards);
 }
 
 __attribute__((constructor)) static void inject(void)

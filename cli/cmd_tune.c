@@ -6,7 +6,6 @@
 #include "commands.h"
 
 #include "deliver.h"
-#include "find.h"
 #include "output.h"
 #include "refuse.h"
 #include "tune/tune.h"

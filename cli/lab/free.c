@@ -50,18 +50,32 @@ static void run_again(const struct child_order *order)
     child_tell(METRIC_free_again, 100.0 * again / BLOCKS);
 }
 
-/* What is left in a block after free: nobody is kept from reading it. */
+struct reading {
+    const volatile char *dead;
+    int same;
+};
+
+static void read_dead(void *argument)
+{
+    struct reading *const reading = argument;
+
+    for (int i = 0; i < SMALL; i++)
+        reading->same += reading->dead[i] == 1;
+}
+
+/* What is left in a block after free. A malloc that looks for such things has taken its page away. */
 static void run_dangling(const struct child_order *order)
 {
     char *const block = child_launder(memset(child_given(malloc(SMALL)), 1, SMALL));
-    const volatile char *const dead = child_address((uintptr_t)block);
-    int same = 0;
+    static struct reading reading;
 
     (void)order;
+    reading.dead = child_address((uintptr_t)block);
     free(block);
-    for (int i = 0; i < SMALL; i++)
-        same += dead[i] == 1;
-    child_tell(METRIC_free_left, 100.0 * same / SMALL);
+    const bool survived = child_survives(read_dead, &reading);
+    child_tell(METRIC_free_readable, survived);
+    if (survived)
+        child_tell(METRIC_free_left, 100.0 * reading.same / SMALL);
 }
 
 /* ---- Nothing, and errno ---- */
@@ -129,6 +143,7 @@ static void judge(struct judgement *j)
 {
     const struct judge_value again = judge_get(j, METRIC_free_again);
     const struct judge_value nothing = judge_get(j, METRIC_free_nothing);
+    const struct judge_value readable = judge_get(j, METRIC_free_readable);
     const struct judge_value twice = judge_get(j, METRIC_free_twice);
 
     if (again.known)
@@ -139,8 +154,8 @@ static void judge(struct judgement *j)
         judge_remark(j, TEXT_free_errno_remark);
     if (judge_get(j, METRIC_free_pieces_kept).known && judge_get(j, METRIC_free_whole_kept).known)
         judge_remark(j, TEXT_free_resident);
-    if (judge_get(j, METRIC_free_left).known)
-        judge_remark(j, TEXT_free_readable);
+    if (readable.known)
+        judge_remark(j, readable.median == 1 ? TEXT_free_readable : TEXT_free_unreadable);
     if (twice.known)
         judge_remark(j, twice.median != 0 ? TEXT_free_twice_stopped : TEXT_free_twice_unnoticed);
 }

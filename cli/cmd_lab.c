@@ -221,8 +221,9 @@ static json_t *measure(const struct options *options, struct refusal *why)
         if (find_memory_functions(&found, &no_library) &&
             snprintf(both, sizeof both, "%s:%s", found.library, found.memory) < (int)sizeof both)
             wish.checking = both;
-    } else
+    } else {
         complain("Ashlar's library cannot be preloaded, so the malloc of the environment alone is measured");
+    }
     return lab_make(&wish, why);
 }
 

@@ -78,25 +78,55 @@ static const struct argp parser = {
         "is written, and an example that runs.\vWithout TOPIC: list the topics.",
 };
 
+/* The topics whose pages have the word, ", " between them; "" for none. A word of two letters is on every page. */
+static void find_mentions(const char *word, char list[], size_t room)
+{
+    enum { LEAST = 3 };
+    size_t used = 0;
+
+    list[0] = '\0';
+    for (size_t i = 0; i < TOPICS && strlen(word) >= LEAST; i++)
+        if (strcasestr(topics[i].page[ENGLISH], word) != NULL || strstr(topics[i].page[CHINESE], word) != NULL) {
+            const int length = snprintf(list + used, room - used, "%s%s", used > 0 ? ", " : "", topics[i].name);
+            if ((size_t)length >= room - used) {
+                list[used] = '\0';
+                return;
+            }
+            used += (size_t)length;
+        }
+}
+
+/* What `name` may have been meant for: a topic that begins so, the topics whose pages have it, one that is spelt alike.
+ */
+static void tell_unknown(const char *name)
+{
+    const char *names[TOPICS];
+    const char *likely = NULL;
+    char mentions[128];
+
+    for (size_t i = 0; i < TOPICS; i++) {
+        names[i] = topics[i].name;
+        if (*name != '\0' && strncasecmp(names[i], name, strlen(name)) == 0)
+            likely = names[i]; /* "fragment" is the card of "fragmentation" */
+    }
+    find_mentions(name, mentions, sizeof mentions);
+    if (likely == NULL && *mentions == '\0')
+        likely = nearest_name(name, names, TOPICS);
+    if (likely != NULL)
+        complain("no topic is called '%s', did you mean '%s'? ('ashlar explain' lists them)", name, likely);
+    else if (*mentions != '\0')
+        complain("no topic is called '%s', but these have the word: %s", name, mentions);
+    else
+        complain("no topic is called '%s' ('ashlar explain' lists them)", name);
+}
+
 /* returns: NULL, after it has complained, when there is none. */
 static const struct topic *find_topic(const char *name)
 {
-    const char *names[TOPICS];
-    const char *nearest = NULL;
-
-    for (size_t i = 0; i < TOPICS; i++) {
+    for (size_t i = 0; i < TOPICS; i++)
         if (strcmp(topics[i].name, name) == 0)
             return &topics[i];
-        if (*name != '\0' && strncasecmp(topics[i].name, name, strlen(name)) == 0)
-            nearest = topics[i].name; /* "fragment" is the card of "fragmentation" */
-        names[i] = topics[i].name;
-    }
-    if (nearest == NULL)
-        nearest = nearest_name(name, names, TOPICS);
-    if (nearest != NULL)
-        complain("no topic is called '%s', did you mean '%s'? ('ashlar explain' lists them)", name, nearest);
-    else
-        complain("no topic is called '%s' ('ashlar explain' lists them)", name);
+    tell_unknown(name);
     return NULL;
 }
 

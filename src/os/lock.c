@@ -181,7 +181,11 @@ void os_yield(void)
     (void)sleep_for(NANOSECONDS);
 }
 
-void os_sleep_ms(uint32_t ms) { (void)sleep_for((uint64_t)ms * 1000000); }
+void os_sleep_ms(uint32_t ms)
+{
+    if (sleep_for((uint64_t)ms * 1000000) == 0)
+        os_clock_slept(ms);
+}
 
 /* ---- Fork ------------------------------------------------------------------------------------------------------- */
 

@@ -55,9 +55,12 @@ void *os_remap(void *address, size_t old_bytes, size_t new_bytes);
 
 /* ---- Time --------------------------------------------------------------------------------------------------------------- */
 
-/* Milliseconds of a coarse monotonic clock, from the vDSO; where there is none, a count of the calls made.
- * No system call. */
+/* Milliseconds of a coarse monotonic clock, from the vDSO; where there is none, a count: one for each call, and what
+ * os_sleep_ms() slept, begun long after 0. No system call. */
 uint64_t os_clock_coarse_ms(void);
+
+/* Count `ms` milliseconds that a thread has slept. For os_sleep_ms(). */
+void os_clock_slept(uint32_t ms);
 
 /* Nanoseconds since an arbitrary point, and since 1970. These may make a system call: start and status page only. */
 uint64_t os_clock_ns(void);

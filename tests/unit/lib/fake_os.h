@@ -364,6 +364,7 @@ void os_start(struct os_facts *facts)
 
 void os_clock_start(uintptr_t vdso) { (void)vdso; }
 uint64_t os_clock_coarse_ms(void) { return fake_os.now_ms; }
+void os_clock_slept(uint32_t ms) { fake_os.now_ms += ms; }
 uint64_t os_clock_ns(void) { return fake_os.now_ms * 1000000; }
 uint64_t os_clock_real_ns(void) { return fake_os.now_ms * 1000000; }
 

@@ -37,6 +37,23 @@ TEST(without_a_vdso_the_clock_counts_its_calls)
         CHECK_EQ(os_clock_coarse_ms(), first + i);
 }
 
+/* Or the first visit to other heaps would be put off, and a request refused that there is memory for. */
+TEST(without_a_vdso_zero_is_long_ago)
+{
+    enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+    os_clock_start(0);
+    CHECK(os_clock_coarse_ms() > DAY_MS);
+}
+
+TEST(without_a_vdso_a_sleep_counts)
+{
+    os_clock_start(0);
+    const uint64_t before = os_clock_coarse_ms();
+    os_sleep_ms(20);
+    CHECK_EQ(os_clock_coarse_ms(), before + 21);
+}
+
 TEST(the_start_finds_the_facts_and_the_clock)
 {
     struct os_facts facts = {0};

@@ -135,13 +135,19 @@ def versioned_references_are_bound_to_it():
 
 
 NAMES_CHECKED = r"""
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wchar.h>
-#define MUST(fact) if (!(fact)) _exit(__LINE__ % 100 + 100)
+#ifdef __x86_64__
+static int is_downwards(void) { return (__builtin_ia32_readeflags_u64() & 0x400) != 0; }
+#else
+static int is_downwards(void) { return 0; }
+#endif
+#define MUST(fact) if (errno = 77, !(fact) || is_downwards() || errno != 77) _exit(__LINE__ % 100 + 100)
 extern void *memcpy(void *, const void *, size_t), *memmove(void *, const void *, size_t), *memset(void *, int, size_t);
 extern void *mempcpy(void *, const void *, size_t), *__mempcpy(void *, const void *, size_t);
 extern void bzero(void *, size_t), bcopy(const void *, void *, size_t), explicit_bzero(void *, size_t);

@@ -1,66 +1,8 @@
 /* moves.c: every length, alignment and overlap, at each width of vectors, with and without string instructions, between
  * pages that may not be touched. One table of ways, one body for each story; a loop over bytes is the judge. */
-#include "../lib/test.h"
+#include "ways.h"
 
-#include "mem/mem.h"
-
-#include <sys/mman.h>
-
-enum { PAGE = 4096, ROOM = 64 * PAGE, AROUND = 64 };
-
-typedef unsigned char byte;
-
-struct way {
-    const char *name;
-    struct mem_limits limits;
-};
-
-#define FROM(least)                                                                                                    \
-    {                                                                                                                  \
-        least, SIZE_MAX                                                                                                \
-    }
-static const struct way ways[] = {
-    {"16 bytes", {.level = MEM_16}},
-    {"32 bytes", {.level = MEM_32}},
-    {"64 bytes", {.level = MEM_64}},
-    {"16 bytes, repeated from 257", {.level = MEM_16, .copy_rep = FROM(257), .set_rep = FROM(257)}},
-    {"32 bytes, repeated from 257", {.level = MEM_32, .copy_rep = FROM(257), .set_rep = FROM(257)}},
-    {"64 bytes, repeated from 257", {.level = MEM_64, .copy_rep = FROM(257), .set_rep = FROM(257)}},
-    {"32 bytes, repeated from 600 to 900", {.level = MEM_32, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
-    {"64 bytes, repeated from 600 to 900", {.level = MEM_64, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
-    {"16 bytes, past the caches from 129", {.level = MEM_16, .copy_nt = FROM(129)}},
-    {"32 bytes, past the caches from 900, repeated below",
-     {.level = MEM_32, .copy_nt = FROM(900), .copy_rep = FROM(257), .set_rep = FROM(257)}},
-    {"64 bytes, past the caches from 513", {.level = MEM_64, .copy_nt = FROM(513)}},
-};
-
-/* Go this way from now on, or leave the test where the processor cannot. */
-static void go(const void *data)
-{
-    const struct way *const way = data;
-
-    if (way->limits.level > mem_level_max())
-        SKIP("the processor has no vectors of that width");
-    mem_limits = way->limits;
-}
-
-/* ROOM bytes between two pages that may not be touched. */
-static byte *guarded_room(void)
-{
-    byte *const all = mmap(NULL, ROOM + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    CHECK(all != MAP_FAILED);
-    CHECK_EQ(mprotect(all + PAGE, ROOM, PROT_READ | PROT_WRITE), 0);
-    return all + PAGE;
-}
-
-static byte pattern(size_t i, size_t salt) { return (byte)(i * 131 + (i >> 8) * 17 + salt * 29 + 7); }
-
-static void paint(byte *at, size_t n, size_t salt)
-{
-    for (size_t i = 0; i < n; i++)
-        at[i] = pattern(i, salt);
-}
+enum { ROOM = 64 * PAGE, AROUND = 64 };
 
 static void check_painted(const byte *at, size_t n, size_t first, size_t salt, const char *what, size_t size)
 {
@@ -81,24 +23,14 @@ static void copy_apart(byte *to, const byte *from, size_t n, size_t before, size
     check_painted(to, n, 0, 2, "the second copy", n);
 }
 
-static size_t lengths(size_t i)
-{
-    static const size_t beyond[] = {600,  767,  899,  900,  1000, 1023,  1024,  1025,
-                                    2047, 4095, 4096, 4097, 5000, 65536, 70001, 131073};
-
-    return i <= 520 ? i : i - 521 < sizeof beyond / sizeof beyond[0] ? beyond[i - 521] : 0;
-}
-
-enum { LENGTHS = 521 + 16 };
-
 /* Each length flush with the page behind and with the page before, for source and target. */
 static void copies_at_the_edges(const void *way)
 {
-    byte *const source = guarded_room(), *const target = guarded_room();
+    byte *const source = guarded(ROOM), *const target = guarded(ROOM);
 
     go(way);
     for (size_t i = 0; i < LENGTHS; i++) {
-        const size_t n = lengths(i);
+        const size_t n = length_number(i);
         byte *const high = source + ROOM - n;
         paint(source, n, 2);
         copy_apart(target, source, n, 0, AROUND);
@@ -111,7 +43,7 @@ static void copies_at_the_edges(const void *way)
 
 static void copies_at_all_alignments(const void *way)
 {
-    byte *const source = guarded_room(), *const target = guarded_room();
+    byte *const source = guarded(ROOM), *const target = guarded(ROOM);
 
     go(way);
     for (size_t n = 0; n <= 520; n += 1 + n / 64)
@@ -142,7 +74,7 @@ static void move_by(byte *place, size_t n, ptrdiff_t distance)
 
 static void moves_at_all_distances(const void *way)
 {
-    byte *const room = guarded_room();
+    byte *const room = guarded(ROOM);
 
     go(way);
     for (size_t n = 0; n <= 256; n += 1 + n / 32)
@@ -170,11 +102,11 @@ static void fill_and_check(byte *at, int c, size_t n, size_t before, size_t behi
 static void fills(const void *way)
 {
     static const int values[] = {0, 255, 256, -1, 0xaa25};
-    byte *const room = guarded_room();
+    byte *const room = guarded(ROOM);
 
     go(way);
     for (size_t i = 0; i < LENGTHS; i++) {
-        const size_t n = lengths(i);
+        const size_t n = length_number(i);
         fill_and_check(room, values[i % 5], n, 0, AROUND);
         fill_and_check(room + ROOM - n, values[(i + 1) % 5], n, AROUND, 0);
     }
@@ -185,7 +117,7 @@ static void fills(const void *way)
 
 TESTS(ways)
 {
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+    for (size_t i = 0; i < WAYS; i++) {
         test_add(copies_at_the_edges, &ways[i], "copies at the edges of pages, %s", ways[i].name);
         test_add(copies_at_all_alignments, &ways[i], "copies at all alignments, %s", ways[i].name);
         test_add(moves_at_all_distances, &ways[i], "moves at all distances, %s", ways[i].name);

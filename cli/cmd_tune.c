@@ -11,6 +11,7 @@
 #include "tune/tune.h"
 #include "units.h"
 #include "usage.h"
+#include "value.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -83,8 +84,8 @@ static error_t read_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--max-size is a size of at least 64K, not '%s'", value);
         return 0;
     case KEY_SEED:
-        if (!units_read_count(value, &options->seed))
-            argp_error(state, "--seed is a whole number, not '%s'", value);
+        if (!units_read_count(value, &options->seed) || options->seed > INT64_MAX) /* JSON has to tell it */
+            argp_error(state, "--seed is a whole number below 2^63, not '%s'", value);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -221,7 +222,7 @@ static void put_sentence(FILE *text, const struct tune_advice *advice, enum tune
 static void put_tunables(FILE *text, const struct tune_advice *advice)
 {
     static const char *const names[TUNE_OPERATIONS] = {"x86_rep_movsb_threshold", "x86_rep_stosb_threshold"};
-    const char *before = "for libc's own: GLIBC_TUNABLES=";
+    const char *before = "for libc's own, not measured: GLIBC_TUNABLES=";
 
     for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
         const size_t least = advice->range[operation].least;
@@ -234,7 +235,7 @@ static void put_tunables(FILE *text, const struct tune_advice *advice)
         (void)fputc('\n', text);
 }
 
-static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf)
+static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf, uint64_t seed)
 {
     char *whole = NULL;
     size_t bytes;
@@ -242,8 +243,11 @@ static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *a
 
     if (text == NULL)
         return NULL;
-    (void)fprintf(text, "%d rounds, %d more discarded (the host took time away); noise %.1f %%\n", sweep->rounds,
-                  sweep->discarded, 100 * advice->noise);
+    (void)fprintf(text, "%d rounds, %d more discarded (the host took time away), seed %llu; noise %.1f %%\n",
+                  sweep->rounds, sweep->discarded, (unsigned long long)seed, 100 * advice->noise);
+    if (sweep->disturbed > 0)
+        (void)fprintf(text, "note: in %d of the rounds the host took time away, and there was none for others\n",
+                      sweep->disturbed);
     for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
         for (int threading = 0; threading < sweep->threadings; threading++)
             put_table(text, sweep, threading, (enum tune_operation)operation);
@@ -290,14 +294,14 @@ static json_t *cells(const struct tune_sweep *sweep)
 static char *as_json(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf, uint64_t seed)
 {
     json_t *const told = json_pack(
-        "{s:s, s:I, s:i, s:i, s:f, s:s, s:{s:o, s:o, s:b}, s:{s:o, s:o, s:b}, s:s, s:b, s:o}", "schema",
-        "ashlar.tune/1", "seed", (json_int_t)seed, "rounds", sweep->rounds, "discarded", sweep->discarded, "noise",
-        advice->noise, "conf", conf, "copy", "string_from", bound_or_null(advice->range[TUNE_COPY].least),
-        "string_below", bound_or_null(advice->range[TUNE_COPY].most), "changes", advice->changes[TUNE_COPY], "set",
-        "string_from", bound_or_null(advice->range[TUNE_SET].least), "string_below",
-        bound_or_null(advice->range[TUNE_SET].most), "changes", advice->changes[TUNE_SET], "level",
+        "{s:s, s:I, s:i, s:i, s:i, s:f, s:s, s:{s:o, s:o, s:b}, s:{s:o, s:o, s:b}, s:s, s:b, s:o}", "schema",
+        "ashlar.tune/1", "seed", (json_int_t)seed, "rounds", sweep->rounds, "discarded", sweep->discarded, "disturbed",
+        sweep->disturbed, "noise", advice->noise, "conf", conf, "copy", "string_from",
+        bound_or_null(advice->range[TUNE_COPY].least), "string_below", bound_or_null(advice->range[TUNE_COPY].most),
+        "changes", advice->changes[TUNE_COPY], "set", "string_from", bound_or_null(advice->range[TUNE_SET].least),
+        "string_below", bound_or_null(advice->range[TUNE_SET].most), "changes", advice->changes[TUNE_SET], "level",
         tune_variants[advice->level].name, "changes_level", advice->changes_level, "cells", cells(sweep));
-    char *const text = told != NULL ? json_dumps(told, JSON_INDENT(1)) : NULL;
+    char *const text = value_lines(told, JSON_INDENT(1));
 
     json_decref(told);
     return text;
@@ -344,7 +348,8 @@ static int tell(const struct options *options, const struct tune_sweep *sweep)
     char *text = NULL;
 
     if (conf != NULL)
-        text = options->json ? as_json(sweep, &advice, conf, options->seed) : as_text(sweep, &advice, conf);
+        text =
+            options->json ? as_json(sweep, &advice, conf, options->seed) : as_text(sweep, &advice, conf, options->seed);
     int status = deliver_status(0, deliver("table", "-", text));
 
     if (conf != NULL && write_conf(options->output, conf) != 0)

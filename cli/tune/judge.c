@@ -16,17 +16,21 @@ static double at(const struct tune_round *round, enum tune_variant variant, int 
     return round->ns[variant][threading][operation][size];
 }
 
+static double ratio_in(const struct tune_round *round, enum tune_operation operation, int threading, int size,
+                       enum tune_variant slow, enum tune_variant fast)
+{
+    return at(round, slow, threading, operation, size) / at(round, fast, threading, operation, size);
+}
+
 struct statistics tune_ratio(const struct tune_sweep *sweep, enum tune_operation operation, int threading, int size,
                              enum tune_variant slow, enum tune_variant fast)
 {
     struct statistics_sample samples[TUNE_ROUNDS];
     double scratch[2 * TUNE_ROUNDS];
 
-    for (int i = 0; i < sweep->rounds; i++) {
-        const struct tune_round *const round = &sweep->samples[i];
-        samples[i] = (struct statistics_sample){i, at(round, slow, threading, operation, size) /
-                                                       at(round, fast, threading, operation, size)};
-    }
+    for (int i = 0; i < sweep->rounds; i++)
+        samples[i] =
+            (struct statistics_sample){i, ratio_in(&sweep->samples[i], operation, threading, size, slow, fast)};
     return statistics_of(samples, (size_t)sweep->rounds, 1, scratch);
 }
 
@@ -62,17 +66,46 @@ static double noise_of(const struct tune_sweep *sweep)
 
 enum verdict { WORSE = -1, SAME, BETTER };
 
-/* `fast` against `slow` at one size, with one thread and with two: BETTER is better somewhere and nowhere worse. */
+/* What the median of the ratios of all rounds exceeds, however they are distributed; 0 when they are too few to say.
+ * Of all comparisons of a sweep between ways that are the same, not one exceeds 1 in 19 of 20 sweeps: that is the
+ * chance that so many of the rounds fall on one side of the median, divided among the comparisons. Sorts `ratios`.
+ * source: Conover, "Practical Nonparametric Statistics", 1999, 3.2 (quantiles); Dunn, "Multiple comparisons among
+ * means", Journal of the American Statistical Association 56, 1961. */
+static double sure_bound(const struct tune_sweep *sweep, double ratios[])
+{
+    const double chance = 0.05 / (TUNE_OPERATIONS * sweep->threadings * sweep->size_count);
+    double exactly = pow(0.5, sweep->rounds), at_most = exactly; /* `below` of the rounds are below the median */
+    int below = 0;
+
+    for (; at_most <= chance; below++) {
+        exactly *= (double)(sweep->rounds - below) / (below + 1);
+        at_most += exactly;
+    }
+    (void)statistics_quantile(ratios, (size_t)sweep->rounds, 0.5);
+    return below > 0 ? ratios[below - 1] : 0;
+}
+
+static bool is_faster(const struct tune_sweep *sweep, double margin, enum tune_operation operation, int threading,
+                      int size, enum tune_variant slow, enum tune_variant fast)
+{
+    double ratios[TUNE_ROUNDS];
+
+    for (int i = 0; i < sweep->rounds; i++)
+        ratios[i] = ratio_in(&sweep->samples[i], operation, threading, size, slow, fast);
+    return sure_bound(sweep, ratios) > 1 + margin;
+}
+
+/* `fast` against `slow` at one size, with one thread and with two: BETTER is better somewhere and nowhere worse. For
+ * worse less will do: in doubt nothing is changed. */
 static enum verdict compare(const struct tune_sweep *sweep, double margin, enum tune_operation operation, int size,
                             enum tune_variant slow, enum tune_variant fast)
 {
     enum verdict verdict = SAME;
 
     for (int threading = 0; threading < sweep->threadings; threading++) {
-        const struct statistics ratio = tune_ratio(sweep, operation, threading, size, slow, fast);
-        if (ratio.hi < 1 / (1 + margin))
+        if (tune_ratio(sweep, operation, threading, size, slow, fast).hi < 1 / (1 + margin))
             return WORSE;
-        if (ratio.lo > 1 + margin)
+        if (is_faster(sweep, margin, operation, threading, size, slow, fast))
             verdict = BETTER;
     }
     return verdict;
@@ -80,25 +113,18 @@ static enum verdict compare(const struct tune_sweep *sweep, double margin, enum 
 
 /* ---- Level -------------------------------------------------------------------------------------------------------------------- */
 
-/* How much longer the loops of `slow` take than those of `fast`: the geometric mean over all that is below
- * LOOP_BYTES_MOST. */
-static struct statistics loop_ratio(const struct tune_sweep *sweep, enum tune_variant slow, enum tune_variant fast)
+/* How much longer the default's loops take than those of `level` in one round: the geometric mean over all that is up
+ * to LOOP_BYTES_MOST. */
+static double loop_ratio(const struct tune_sweep *sweep, const struct tune_round *round, enum tune_variant level)
 {
-    struct statistics_sample samples[TUNE_ROUNDS];
-    double scratch[2 * TUNE_ROUNDS];
+    double sum = 0;
+    int count = 0;
 
-    for (int i = 0; i < sweep->rounds; i++) {
-        const struct tune_round *const round = &sweep->samples[i];
-        double sum = 0;
-        int count = 0;
-        for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
-            for (int threading = 0; threading < sweep->threadings; threading++)
-                for (int size = 0; size < sweep->size_count && sweep->sizes[size] <= LOOP_BYTES_MOST; size++, count++)
-                    sum += log(at(round, slow, threading, (enum tune_operation)operation, size) /
-                               at(round, fast, threading, (enum tune_operation)operation, size));
-        samples[i] = (struct statistics_sample){i, exp(sum / count)};
-    }
-    return statistics_of(samples, (size_t)sweep->rounds, 1, scratch);
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        for (int threading = 0; threading < sweep->threadings; threading++)
+            for (int size = 0; size < sweep->size_count && sweep->sizes[size] <= LOOP_BYTES_MOST; size++, count++)
+                sum += log(ratio_in(round, (enum tune_operation)operation, threading, size, TUNE_AUTO_LOOP, level));
+    return exp(sum / count);
 }
 
 /* Whether the loops of `level` are clearly slower than the default's at some size. */
@@ -114,15 +140,18 @@ static bool is_worse_anywhere(const struct tune_sweep *sweep, double margin, enu
 static enum tune_variant best_level(const struct tune_sweep *sweep, double margin)
 {
     enum tune_variant best = TUNE_AUTO_LOOP;
-    double gain = 1;
+    double gain = 1 + margin;
 
     for (enum tune_variant level = TUNE_SSE2; level <= TUNE_AVX512; level++) {
+        double ratios[TUNE_ROUNDS];
         if (!sweep->has[level])
             continue;
-        const struct statistics ratio = loop_ratio(sweep, TUNE_AUTO_LOOP, level);
-        if (ratio.lo > 1 + margin && ratio.median > gain && !is_worse_anywhere(sweep, margin, level)) {
+        for (int i = 0; i < sweep->rounds; i++)
+            ratios[i] = loop_ratio(sweep, &sweep->samples[i], level);
+        const double sure = sure_bound(sweep, ratios);
+        if (sure > gain && !is_worse_anywhere(sweep, margin, level)) {
             best = level;
-            gain = ratio.median;
+            gain = sure;
         }
     }
     return best;

@@ -1,5 +1,5 @@
 /* sweep.c: rounds of children. In each round every variant is measured once, with one thread and with two, in a fresh
- * random order; a round in which the host took processor time away is measured again. */
+ * random order; a round in which the host took processor time away is measured again while there is time. */
 #include "tune.h"
 
 #include <errno.h>
@@ -218,10 +218,13 @@ bool tune_measure(struct tune_sweep *sweep, const struct found_library *found, d
         }
         read_steal(&steal[1], &all[1]);
         longest = now_seconds() - begun > longest ? now_seconds() - begun : longest;
-        if ((steal[1] - steal[0]) * 100 > all[1] - all[0] && sweep->discarded < TUNE_LEAST_ROUNDS)
+        const bool is_disturbed = (steal[1] - steal[0]) * 100 > all[1] - all[0];
+        if (is_disturbed && now_seconds() - start < seconds) {
             sweep->discarded++;
-        else
-            sweep->rounds++;
+            continue;
+        }
+        sweep->disturbed += is_disturbed;
+        sweep->rounds++;
     }
     return true;
 }

@@ -30,8 +30,8 @@ enum tune_variant {
     TUNE_VARIANTS
 };
 
-/* One and two threads. */
-enum { TUNE_LEAST = 64, TUNE_THREADINGS = 2, TUNE_SIZES = 23, TUNE_ROUNDS = 48, TUNE_LEAST_ROUNDS = 5 };
+/* One and two threads. With fewer rounds none of so many comparisons could be sure: sure_bound() in judge.c. */
+enum { TUNE_LEAST = 64, TUNE_THREADINGS = 2, TUNE_SIZES = 23, TUNE_ROUNDS = 48, TUNE_LEAST_ROUNDS = 11 };
 
 struct tune_variant_info {
     const char *name;
@@ -52,6 +52,7 @@ struct tune_sweep {
     bool has[TUNE_VARIANTS]; /* what the processor can do */
     int rounds;
     int discarded; /* rounds in which the host took more than 1 % of the time */
+    int disturbed; /* such rounds that count, since there was no time for others */
     struct tune_round samples[TUNE_ROUNDS];
 };
 

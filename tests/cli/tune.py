@@ -24,7 +24,7 @@ def figures_and_advice_fit_the_schema_and_each_other():
     is_equal((result.status, result.err), (0, ""), str(result))
     told = json.loads(result.out)
     check_schema(told)
-    is_equal((told["seed"], told["rounds"] >= 5), (5, True))
+    is_equal((told["seed"], told["rounds"] >= 11), (5, True))
     is_equal({cell["bytes"] for cell in told["cells"]}, {64 << i for i in range(11)})
     threads = {1} if os.cpu_count() == 1 else {1, 2}
     is_equal({cell["threads"] for cell in told["cells"]}, threads)
@@ -41,6 +41,7 @@ def what_it_writes_the_library_takes():
     result = ashlar("tune", *SHORT, "-o", place("conf"))
     is_equal((result.status, result.err), (0, ""), str(result))
     contains(result.out, "copy, 1 thread: bytes a nanosecond (medians)")
+    contains(result.out, ", seed 5; noise ")
     with open(place("conf"), encoding="utf-8") as file:
         line = file.read()
     assert line == "" or line.startswith("ASHLAR_CONF=") and line.endswith("\n"), line
@@ -62,7 +63,8 @@ def the_callers_own_settings_do_not_reach_what_is_measured():
 def words_that_make_no_sense_are_refused():
     for words, text in ((["--seconds=0"], "--seconds is a whole number from 1 to 3600, not '0'"),
                         (["--max-size=1K"], "--max-size is a size of at least 64K, not '1K'"),
-                        (["--seed=x"], "--seed is a whole number, not 'x'"), (["more"], "Too many arguments")):
+                        (["--seed=x"], "--seed is a whole number below 2^63, not 'x'"),
+                        (["--seed=9223372036854775808"], "below 2^63"), (["more"], "Too many arguments")):
         result = ashlar("tune", *words)
         is_equal(result.status, 2, str(result))
         contains(result.err, text)

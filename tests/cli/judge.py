@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+"""What `ashlar tune` makes of its samples: no advice from noise, the right one from a difference; and the medians and
+intervals that the command tells."""
+
+import os
+import random
+import statistics
+import subprocess
+
+from lib.tap import BUILD, is_equal, main, story
+
+JUDGED = os.path.join(BUILD, "tests/cli/judged")
+NEVER = "-1"  # SIZE_MAX
+
+
+def judged(*words, numbers=()):
+    done = subprocess.run([JUDGED, *map(str, words)], input=" ".join(map(repr, numbers)), capture_output=True, text=True,
+                          check=True, timeout=60)
+    return done.stdout.split()
+
+
+def advice(*changes, rounds=11, noise=0.02, seed=1):
+    """(level, copy, set) for made-up times."""
+    return tuple(judged("sweep", rounds, noise, seed, *changes))
+
+
+KEPT = ("auto", "kept", "kept")
+
+
+@story
+def nothing_is_advised_where_all_ways_are_the_same():
+    for rounds, noise in ((11, 0.01), (11, 0.05), (11, 0.2), (20, 0.05), (48, 0.05)):
+        wrong = [seed for seed in range(1, 101) if advice(rounds=rounds, noise=noise, seed=seed) != KEPT]
+        assert len(wrong) <= 5, (rounds, noise, wrong)
+
+
+@story
+def too_few_rounds_say_nothing():
+    is_equal(advice("string:copy:4096:1000000000:0.5", rounds=10), KEPT)
+
+
+@story
+def string_instruction_is_taken_where_it_is_faster():
+    slow = ("string:copy:1:4096:1.5", "string:copy:4096:1000000000:0.8")
+    for rounds, noise in ((11, 0.01), (11, 0.04), (48, 0.1)):
+        is_equal(advice(*slow, rounds=rounds, noise=noise), ("auto", f"4096-{NEVER}", "kept"), str((rounds, noise)))
+    is_equal(advice("string:set:4096:65536:0.7", "string:set:65536:1000000000:1.3"), ("auto", "kept", "4096-65536"))
+
+
+@story
+def default_that_repeats_too_early_is_told_to_loop():
+    changes = [f"{variant}:copy:1024:1000000000:1.4" for variant in ("string", "default", "again")]
+    is_equal(advice(*changes), ("auto", f"{NEVER}-{NEVER}", "kept"))
+
+
+@story
+def what_is_faster_here_and_slower_there_is_not_advised():
+    is_equal(advice("string:copy:4096:8192:0.7", "default:copy:4096:1000000000:1.3", "string:copy:8192:1000000000:0.9",
+                    "default:copy:8192:16384:0.5")[1], "kept")
+
+
+@story
+def level_is_changed_where_its_loops_are_faster():
+    every = [f"avx2:{operation}:1:1000000000:0.8" for operation in ("copy", "set")]
+    is_equal(advice(*every)[0], "avx2")
+    is_equal(advice(*every, "avx2:set:512:1024:1.6")[0], "auto", "one size is slower")
+    is_equal(advice(*(word.replace("0.8", "0.99") for word in every))[0], "auto", "1 % is nothing")
+
+
+@story
+def intervals_are_those_of_many_resamples():
+    dice = random.Random(1)
+    for count in (5, 11, 40):
+        values = [dice.lognormvariate(0, 0.2) for _ in range(count)]
+        median, low, high, p99 = map(float, judged("median", numbers=values))
+        medians = sorted(statistics.median(dice.choices(values, k=count)) for _ in range(4000))
+        spread = max(values) - min(values)
+        is_equal(median, statistics.median(values))
+        assert low <= median <= high and p99 <= max(values), (low, median, high, p99)
+        assert abs(low - medians[100]) < 0.15 * spread and abs(high - medians[3899]) < 0.15 * spread, (low, high, count)
+    is_equal(judged("median", numbers=[3.0] * 7), ["3"] * 4)
+
+
+main()

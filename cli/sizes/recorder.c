@@ -15,6 +15,7 @@
 #include "mem/mem.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
@@ -229,6 +230,7 @@ static struct record *map(const char *path)
 __attribute__((constructor)) static void start(int count, char **arguments, char **environment)
 {
     const char *const path = record_path(environment);
+    const int kept = errno; /* main() finds 0 there. source: C17 7.5 */
 
     (void)count;
     (void)arguments;
@@ -240,5 +242,6 @@ __attribute__((constructor)) static void start(int count, char **arguments, char
         add(&record->programs, 1);
         add(&record->early, early);
     }
+    errno = kept;
     started = true;
 }

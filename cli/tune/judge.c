@@ -2,7 +2,6 @@
 #include "tune.h"
 
 #include <math.h>
-#include <string.h>
 
 /* A difference below that is of no use to anybody. */
 #define LEAST_MARGIN 0.02

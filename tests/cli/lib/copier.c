@@ -3,6 +3,7 @@
  *
  *   copier WORD [NUMBER...]      the words: see `acts` at the end */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -176,6 +177,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+    if (errno != 0)
+        return 97; /* source: C17 7.5: it is zero at program startup */
     for (size_t i = 0; argc > 1 && i < sizeof acts / sizeof *acts; i++)
         if (strcmp(argv[1], acts[i].word) == 0)
             return acts[i].act(argv + 2);

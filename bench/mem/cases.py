@@ -172,6 +172,18 @@ def regimes_cases(settings):
                                **({"passes": 1} if large else {}))
 
 
+def _cold_cell(name, function, size, count):
+    """Each target is written once, and has lines of its own: the call before must not have warmed it. The sources lie in
+    one place, which the calls before the time is taken have read."""
+    source = random.Random(f"{name} {function}")
+    span = size // LINE * LINE + 2 * LINE
+    places = source.sample(range(count), count)
+    calls = [(place * span + source.getrandbits(6), 0 if function == FILL else source.getrandbits(6), size)
+             for place in places]
+    return Cell("large", name, function, calls, count * span, 0 if function == FILL else size + LINE, state=COLD_TARGET,
+                warm_up=count, group="target cold")
+
+
 def large_cases(settings):
     """One size, 1 KiB to 1 GiB: target in cache or not, one thread and two."""
     for function in (COPY, FILL):
@@ -184,11 +196,12 @@ def large_cases(settings):
                 if (state == COLD_TARGET and size > 4 * MIB) or \
                         (threads == 2 and (size < MIB or size > 256 * MIB or not settings.two)):
                     continue
-                cold = state == COLD_TARGET
-                words = "target cold" if cold else "two threads" if threads == 2 else "one thread"
-                yield _random_cell("large", f"{_size_text(size)}, {words}", function, [size] * count,
-                                   4 * MIB if cold else 4 * KIB, state=state, threads=threads,
-                                   passes=1 if cold else max(1, min(8, _passes(size, count))),
+                if state == COLD_TARGET:
+                    yield _cold_cell(f"{_size_text(size)}, target cold", function, size, count)
+                    continue
+                words = "two threads" if threads == 2 else "one thread"
+                yield _random_cell("large", f"{_size_text(size)}, {words}", function, [size] * count, 4 * KIB,
+                                   threads=threads, passes=max(1, min(8, _passes(size, count))),
                                    warm_up=0 if size >= 64 * MIB else 1 if size >= MIB else min(count, 64), group=words)
 
 

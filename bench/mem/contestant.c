@@ -16,7 +16,6 @@ __attribute__((noinline)) static void *rep_copy(void *to, const void *from, size
     return to;
 }
 
-/* Upwards only: the driver does not ask it for ranges that overlap. */
 __attribute__((noinline)) static void *rep_fill(void *to, int c, size_t n)
 {
     void *at = to;
@@ -24,10 +23,10 @@ __attribute__((noinline)) static void *rep_fill(void *to, int c, size_t n)
     return to;
 }
 
+/* They go upwards only. */
 static void take_instructions(struct contestant *contestant)
 {
     contestant->copy = rep_copy;
-    contestant->move = rep_copy;
     contestant->fill = rep_fill;
 }
 #else
@@ -59,33 +58,71 @@ static void take_library(struct contestant *contestant, void *library)
 
 /* ---- The proof --------------------------------------------------------------------------------------------------- */
 
-enum { PROOF_BYTES = 5000, MARGIN = 64 };
+enum { PROOF_BYTES = 4 * MIB + 5000, MARGIN = 64 };
 
-static void prove_copy(const struct contestant *contestant, const unsigned char *from, size_t n)
+static unsigned char proof_from[PROOF_BYTES], proof_to[PROOF_BYTES + 2 * MARGIN];
+
+static unsigned char byte_number(size_t i) { return (unsigned char)(i * 167 + (i >> 8)); }
+
+/* Whether the first `n` bytes behind the margin are those of `from`, or, if that is NULL, `value`, and what lies around
+ * them is as it was. */
+static bool is_proved(size_t n, const unsigned char *from, unsigned char value)
 {
-    static unsigned char to[PROOF_BYTES + 2 * MARGIN];
-    memset(to, 0xee, sizeof to);
-    bool right = contestant->copy(to + MARGIN, from, n) == to + MARGIN;
-    for (size_t i = 0; i < sizeof to; i++)
-        right &= to[i] == (i >= MARGIN && i < MARGIN + n ? from[i - MARGIN] : 0xee);
-    memset(to, 0xee, sizeof to);
-    right &= contestant->fill(to + MARGIN, 0x1234, n) == to + MARGIN;
-    for (size_t i = 0; i < sizeof to; i++)
-        right &= to[i] == (i >= MARGIN && i < MARGIN + n ? 0x34 : 0xee);
+    bool right = true;
+    for (size_t i = 0; i < n + 2 * MARGIN; i++) {
+        const bool inside = i >= MARGIN && i < MARGIN + n;
+        right &= proof_to[i] == (!inside ? 0xee : from == NULL ? value : from[i - MARGIN]);
+    }
+    return right;
+}
+
+static bool copies(copy_function *copy, size_t n)
+{
+    memset(proof_to, 0xee, n + 2 * MARGIN);
+    return copy(proof_to + MARGIN, proof_from, n) == proof_to + MARGIN && is_proved(n, proof_from, 0);
+}
+
+static bool fills(fill_function *set, size_t n)
+{
+    memset(proof_to, 0xee, n + 2 * MARGIN);
+    return set(proof_to + MARGIN, 0x1234, n) == proof_to + MARGIN && is_proved(n, NULL, 0x34);
+}
+
+/* Up or down by `distance` bytes, within one place. */
+static bool moves(copy_function *move, size_t n, size_t distance, bool upwards)
+{
+    unsigned char *const low = proof_to, *const high = proof_to + distance;
+    unsigned char *const to = upwards ? high : low, *const from = upwards ? low : high;
+    bool right = true;
+    for (size_t i = 0; i < n + distance; i++)
+        low[i] = byte_number(i);
+    right &= move(to, from, n) == to;
+    for (size_t i = 0; i < n; i++)
+        right &= to[i] == byte_number(i + (size_t)(from - low));
+    return right;
+}
+
+static void prove_length(const struct contestant *contestant, size_t n)
+{
+    bool right = copies(contestant->copy, n) && fills(contestant->fill, n);
+    for (size_t distance = 1; contestant->move != NULL && distance <= MARGIN; distance += 9)
+        right = right && moves(contestant->move, n, distance, true) && moves(contestant->move, n, distance, false);
     if (!right)
         fail("%s does not copy or fill %zu bytes as it should", contestant->name, n);
 }
 
-/* Lengths of all kinds, to see that what is measured is the whole work. */
+/* Lengths of all kinds, also some at which functions begin to work in another way, to see that what is measured is the
+ * whole work. */
 static void prove(const struct contestant *contestant)
 {
-    unsigned char from[PROOF_BYTES];
-    for (size_t i = 0; i < sizeof from; i++)
-        from[i] = (unsigned char)(i * 167 + (i >> 8));
+    for (size_t i = 0; i < sizeof proof_from; i++)
+        proof_from[i] = byte_number(i);
     for (size_t n = 0; n <= 600; n++)
-        prove_copy(contestant, from, n);
-    for (size_t n = 601; n <= PROOF_BYTES; n += 97)
-        prove_copy(contestant, from, n);
+        prove_length(contestant, n);
+    for (size_t n = 601; n <= 5000; n += 97)
+        prove_length(contestant, n);
+    for (size_t n = 8 * KIB; n <= 4 * MIB; n *= 8)
+        prove_length(contestant, n + 1);
 }
 
 struct contestant contestant_find(char *definition)

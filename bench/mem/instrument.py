@@ -51,19 +51,21 @@ class Instrument:
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, bufsize=1)
         try:
-            self._prove(self._answer().split()[1:], players)
+            self._prove(self._answer().rstrip("\n").split("\t")[1:], {player.name: player for player in players})
         except BaseException:
             self.end()
             raise
 
-    def _prove(self, told, players):
-        """The functions that will be measured must lie in the files that were asked for."""
-        for place, player in zip(told, players):
-            path = place.partition("=")[2].rpartition("+")[0]
+    @staticmethod
+    def _prove(told, players):
+        """The functions that will be measured must all lie in the files that were asked for."""
+        for place in told:
+            name, _, path = place.partition("=")
+            player = players[name]
             right = {"libc": os.path.basename(path) == "libc.so.6", "copy-of-libc": os.path.basename(path) == "libc.so.6",
                      "rep": True}.get(player.source, os.path.realpath(path) == player.source)
             if not right:
-                raise CannotMeasure(f"{player.name}: its functions are in {path}")
+                raise CannotMeasure(f"{name}: a function of it is in {path}")
 
     def _answer(self):
         line = self.process.stdout.readline()

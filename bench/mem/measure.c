@@ -3,7 +3,7 @@
  *   mem CPU[,CPU] NAME=SOURCE...                        contestants, numbered from 0
  *
  *   stdin                          stdout
- *                                  ready NAME=FILE+OFFSET...    once
+ *                                  ready NAME=FILE...           once, for each function of each contestant
  *   plan FILE NUMBER...            NANOSECONDS...               for each contestant named, in that order
  *   roof KIND BYTES TIMES          NANOSECONDS                  -1: not to be had here
  *
@@ -65,6 +65,8 @@ struct work {
     const unsigned char *from;
     size_t mapped; /* bytes of the plan's file */
 };
+
+static bool is_overlapping(const struct plan *plan) { return plan->function == PLAN_COPY && plan->from_bytes == 0; }
 
 static void check_plan(const struct work *work, const char *path)
 {
@@ -173,7 +175,7 @@ static void make_calls(const struct work *work, const struct contestant *contest
     else if (work->plan->function == PLAN_FILL)
         fill_calls(work, contestant->fill, count);
     else
-        copy_calls(work, work->plan->from_bytes == 0 ? contestant->move : contestant->copy, count);
+        copy_calls(work, is_overlapping(work->plan) ? contestant->move : contestant->copy, count);
 }
 
 static void warm_up(const struct work *work, const struct contestant *contestant)
@@ -254,7 +256,7 @@ static void pin(int cpu)
 struct helper {
     struct work work;
     const struct contestant *contestant;
-    _Atomic int state; /* 1: it is ready; 2: it may begin */
+    _Atomic int state; /* 1: it is ready; 2: it may begin; 3: it has ended */
 };
 
 static void *help(void *data)
@@ -266,6 +268,7 @@ static void *help(void *data)
     while (helper->state != 2)
         continue;
     make_passes(&helper->work, helper->contestant);
+    helper->state = 3;
     return NULL;
 }
 
@@ -279,8 +282,11 @@ static int64_t timed_on_two(const struct work *work, const struct contestant *co
     const int64_t start = nanoseconds_now();
     helper.state = 2;
     make_passes(work, contestant);
+    while (helper.state != 3) /* not until it is joined: the end of a thread takes as long as some of the copies */
+        continue;
+    const int64_t elapsed = nanoseconds_now() - start;
     join_thread(thread);
-    return nanoseconds_now() - start;
+    return elapsed;
 }
 
 static int64_t timed(const struct work *work, const struct contestant *contestant)
@@ -316,6 +322,8 @@ static void carry_out_plan(const char *path)
         const size_t index = strtoul(word, &end, 10);
         if (*end != '\0' || index >= contestant_count)
             fail("there is no contestant %s", word);
+        if (is_overlapping(work.plan) && contestants[index].move == NULL)
+            fail("%s cannot copy where ranges overlap", contestants[index].name);
         printf("%s%lld", separator, (long long)timed(&work, &contestants[index]));
         separator = " ";
     }
@@ -357,18 +365,28 @@ static void read_cpus(char *list)
     pin(cpus[0]);
 }
 
-/* Where each contestant's copy really is: the driver looks whether that is what it asked for. */
+/* `function` is a pointer to a pointer to any function. */
+static void tell_place(const char *name, const void *function)
+{
+    const void *address;
+    Dl_info place;
+    memcpy(&address, function, sizeof address);
+    if (address == NULL)
+        return;
+    if (dladdr(address, &place) == 0)
+        fail("%s: a function of it is in no file", name);
+    printf("\t%s=%s", name, place.dli_fname);
+}
+
+/* Where each contestant's functions really are: the driver looks whether that is what it asked for. A library that
+ * lacks one has been given that of a library which it is linked with. */
 static void tell_contestants(void)
 {
     printf("ready");
     for (size_t i = 0; i < contestant_count; i++) {
-        const void *address;
-        Dl_info place;
-        memcpy(&address, &contestants[i].copy, sizeof address);
-        if (dladdr(address, &place) == 0)
-            fail("%s: its functions are in no file", contestants[i].name);
-        printf(" %s=%s+0x%zx", contestants[i].name, place.dli_fname,
-               (size_t)((const char *)address - (const char *)place.dli_fbase));
+        tell_place(contestants[i].name, &contestants[i].copy);
+        tell_place(contestants[i].name, &contestants[i].move);
+        tell_place(contestants[i].name, &contestants[i].fill);
     }
     putchar('\n');
 }

@@ -13,7 +13,7 @@ typedef void *fill_function(void *to, int c, size_t n);
 struct contestant {
     const char *name;
     copy_function *copy;
-    copy_function *move; /* where ranges may overlap */
+    copy_function *move; /* where ranges may overlap; NULL: it has none */
     fill_function *fill;
 };
 
@@ -27,8 +27,9 @@ struct contestant contestant_find(char *definition);
  * returns: -1 when this processor has no such thing. */
 int64_t roof_nanoseconds(const char *kind, unsigned char *at, size_t bytes, size_t times);
 
-/* Run other code, so that nothing of a function is left in the first-level cache of instructions, nor in the tables
- * that predict branches. returns: whether that is known for this processor. */
+/* Run other code, so that nothing of a function is left in the first-level cache of instructions. How much of the
+ * tables that predict branches it takes is the processor's secret. returns: whether that is known for this processor.
+ */
 bool code_cool(void);
 
 /* Take a range out of all caches. returns: whether that is known for this processor. */

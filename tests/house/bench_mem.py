@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import statistics
 import struct
 import subprocess
@@ -22,6 +23,7 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "cli"), str(TESTS.parent / "bench" / "mem"), str(TESTS.parent / "bench")]
 
 import cases  # noqa: E402
+import record  # noqa: E402
 import recordings  # noqa: E402
 from lib.tap import BUILD, Skip, contains, environment, is_equal, lacks, main, place, story  # noqa: E402
 from report import Report  # noqa: E402
@@ -303,6 +305,14 @@ def commands_in(directory):
     return found
 
 
+def nothing_is_left_running():
+    """Who was killed needs a moment to end."""
+    end = time.monotonic() + 5
+    while commands_in(place("tmp")) and time.monotonic() < end:
+        time.sleep(0.05)
+    is_equal(commands_in(place("tmp")), [], "left running")
+
+
 def endless_run():
     """A run of the bench that has done its first round."""
     process = subprocess.Popen([RUN, "--build", BUILD, "--output", place("out"), "--repeats", "1000000", "--quick",
@@ -336,10 +346,7 @@ def killed_run_leaves_no_process():
     process = endless_run()
     process.kill()
     process.communicate()
-    end = time.monotonic() + 5
-    while commands_in(place("tmp")) and time.monotonic() < end:
-        time.sleep(0.05)
-    is_equal(commands_in(place("tmp")), [], "left running")
+    nothing_is_left_running()
 
 
 @story
@@ -354,8 +361,72 @@ def library_that_copies_wrongly_is_not_measured():
 
 
 @story
+def library_that_does_not_move_or_does_nothing_from_some_length_on_is_not_measured():
+    upwards = BYTE_LOOPS.replace("while (n-- > 0) ((volatile char *)to)[n] = ((char *)from)[n];",
+                                 "for (size_t i = 0; i < n; i++) ((volatile char *)to)[i] = ((char *)from)[i];")
+    lazy = BYTE_LOOPS.replace("{ for", "{ if (n > 100000) return to; for")
+    assert upwards != BYTE_LOOPS != lazy
+    for name, text in (("upwards", upwards), ("lazy", lazy)):
+        status, output, errors = bench("--quick", "--cases", "alias",
+                                       changes={"BENCH_MEM_RIVALS": f"{name}={library(name, text)}"})
+        is_equal((status, output), (2, ""), errors)
+        contains(errors, f"{name} does not copy or fill")
+
+
+@story
+def library_that_lacks_a_function_does_not_take_part_with_that_of_another():
+    """dlsym() looks in what a library is linked with, too: that would be libc's memset under another name."""
+    lines = BYTE_LOOPS.splitlines(keepends=True)
+    path = library("half", "int puts(const char *);\nint say(void) { return puts(\"\"); }\n" +
+                   "".join(line for line in lines if "memset" not in line))
+    status, output, errors = bench("--quick", "--cases", "alias", changes={"BENCH_MEM_RIVALS": f"half={path}"})
+    is_equal((status, output), (2, ""), errors)
+    assert re.search(r"half: a function of it is in \S*libc\.so\.6", errors), errors
+
+
+@story
+def contestant_that_fails_on_the_way_does_not_take_the_results_with_it():
+    path = library("tired", BYTE_LOOPS.replace("#include <stddef.h>", "#include <stddef.h>\nvoid abort(void); static long calls;")
+                   .replace("void *memmove(void *to, const void *from, size_t n)\n{",
+                            "void *memmove(void *to, const void *from, size_t n)\n{ if (calls++ > 300000) abort();"))
+    status, _, errors = bench("--quick", "--repeats", "100000", "--cases", "overlap", changes={"BENCH_MEM_RIVALS": f"tired={path}"})
+    is_equal(status, 1, errors)
+    contains(errors, "the measuring program ended")
+    lacks(errors, "Traceback")
+    with open(place("out/results.json"), encoding="utf-8") as file:
+        raw = json.load(file)
+    assert raw["visits"] and not raw["complete"] and "ended" in raw["remarks"][-1], raw["remarks"]
+
+
+@story
+def targets_that_are_to_be_cold_have_lines_of_their_own():
+    for cell in cases.make(["large"], cases.Settings(), 1 << 40)[0]:
+        if cell.state == cases.COLD_TARGET:
+            lines = sorted((to // 64, (to + size - 1) // 64) for to, size in zip(cell.calls[0::3], cell.sizes))
+            assert all(one[1] < other[0] for one, other in zip(lines, lines[1:])), cell.name
+            is_equal(cell.passes, 1)
+
+
+@story
+def what_cannot_be_recorded_in_time_is_ended():
+    record.SECONDS = 1
+    scratch = pathlib.Path(place("tmp"))
+    try:
+        record.run(os.path.join(BUILD, "ashlar"), ["sh", "-c", "sleep 600 & wait"], "sleep 600", scratch)
+    except record.Failed as reason:
+        contains(str(reason), "no end after 1 seconds")
+    else:
+        raise AssertionError("it ended")
+    nothing_is_left_running()
+    for name in os.listdir(scratch):
+        shutil.rmtree(scratch / name)
+
+
+@story
 def bad_input_is_refused_in_a_line():
     nothing = library("nothing", "int nothing;")
+    with open(place("little.json"), "w", encoding="utf-8") as file:
+        json.dump({"format": 1, "visits": []}, file)
     for words, changes, reason in (
             (("--repeats", "0"), {}, "'0' is not a whole number"), ((), {"REPEATS": "abc"}, "'abc' is not a whole number"),
             (("--cases", "no"), {}, "no case 'no'"), ((), {"BENCH_MEM_RIVALS": "x=/nope.so"}, "existing file"),
@@ -363,7 +434,8 @@ def bad_input_is_refused_in_a_line():
             (("--cases", "alias", "--quick"), {"BENCH_MEM_RIVALS": f"x={nothing}"}, "undefined symbol: memcpy"),
             (("--cases", "alias", "--quick"), {"BENCH_MEM_RIVALS": "x=/etc/passwd"}, "/etc/passwd"),
             (("--output", "/proc/no/where"), {}, "--output: "), (("--report", "/nope.json"), {}, "/nope.json"),
-            (("--report", "/etc/passwd"), {}, "/etc/passwd")):
+            (("--report", "/etc/passwd"), {}, "/etc/passwd"),
+            (("--report", place("little.json")), {}, "little.json: something is missing in these results")):
         status, output, errors = bench(*words, changes=changes)
         is_equal((status, output), (2, ""), f"{words} {changes} {errors}")
         contains(errors.splitlines()[-1], reason)
@@ -374,12 +446,15 @@ def bad_input_is_refused_in_a_line():
 def program_that_measures_refuses_what_it_cannot_do():
     if not os.path.exists(os.path.join(BUILD, "bench", "mem")):
         raise Skip("it is not built")
+    with open(place("overlap"), "wb") as file:
+        file.write(struct.pack("<Q8I2Q3I", cases.MAGIC, 0, 0, 0, 0, 1, 1, 0, 1, 100, 0, 1, 0, 50))
     with open(place("plan"), "wb") as file:
         file.write(struct.pack("<Q8I2Q3I", cases.MAGIC, 0, 0, 0, 0, 1, 1, 0, 1, 100, 100, 60, 0, 50))
     for order, reason in ((f"plan {place('plan')} 0", "call 0 is out of its bounds"), ("plan /etc/passwd 0", "is no plan"),
                           ("plan /nope 0", "No such file"), ("roof up 4096 1", "no roof 'up'"), ("roof load", "a number"),
-                          ("jump high", "what is 'jump'?")):
-        done = subprocess.run([os.path.join(BUILD, "bench", "mem"), "0", "glibc=libc"], input=order + "\n", text=True,
+                          ("jump high", "what is 'jump'?"),
+                          (f"plan {place('overlap')} 1", "rep cannot copy where ranges overlap")):
+        done = subprocess.run([os.path.join(BUILD, "bench", "mem"), "0", "glibc=libc", "rep=rep"], input=order + "\n", text=True,
                               capture_output=True, timeout=SECONDS, check=False)
         is_equal(done.returncode, 1, order)
         contains(done.stderr, reason)

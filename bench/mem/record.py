@@ -11,9 +11,11 @@ recorded.
 import argparse
 import json
 import lzma
+import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,24 +115,32 @@ PROGRAMS = {"python3": python3, "sqlite3": sqlite3, "redis": redis, "gcc": gcc, 
 # ---- One recording ---------------------------------------------------------------------------------------------------
 
 
+def end_all(process):
+    """End what a process has started, too: it leads a session of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all have ended
+    process.wait()
+
+
 def run(ashlar, command, client, scratch):
     """What `ashlar sizes` tells about the command; the client, a shell script, runs beside it, not recorded."""
     result = scratch / "sizes.json"
     environment = base_environment(scratch)
-    beside = subprocess.Popen(["sh", "-c", client], env=environment) if client else None
+    wanted = [[str(ashlar), "sizes", "--json", "-o", str(result), "--", *command], *([["sh", "-c", client]] if client else [])]
+    started = []
     try:
-        done = subprocess.run([str(ashlar), "sizes", "--json", "-o", str(result), "--", *command], env=environment,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
-        if beside and beside.wait(SECONDS) != 0:
-            raise Failed("its client failed")
+        for words in wanted:
+            started.append(subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, start_new_session=True))
+        for process in started:
+            if process.wait(SECONDS) != 0:
+                raise Failed(f"{shlex.join(process.args)}: exit status {process.returncode}")
     except subprocess.TimeoutExpired as reason:
         raise Failed(f"no end after {reason.timeout} seconds") from None
     finally:
-        if beside and beside.poll() is None:
-            beside.kill()
-            beside.wait()
-    if done.returncode != 0:
-        raise Failed(f"exit status {done.returncode}: {done.stderr.strip()}")
+        for process in started:
+            end_all(process)
     return json.loads(result.read_text())
 
 

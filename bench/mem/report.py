@@ -158,10 +158,11 @@ class Report:
         rows = [[cell["case"], cell["name"], cell["function"], _ratio(self.ratio(index, SUBJECT, process)), process]
                 for process in (PLAIN, TUNED) for index, cell in enumerate(self.cells)
                 if self.verdict(index, process) == "LOSS"]
-        judged = [index for index, cell in enumerate(self.cells) if cell["judged"] and self.ratio(index)]
-        words = [self.verdict(index) for index in judged]
-        lines = ["## Losses", "", f"Of {len(judged)} cells against glibc as it is, {words.count('win')} are won, "
-                 f"{words.count('LOSS')} lost, {words.count('inside noise')} inside noise."]
+        words = [self.verdict(index) for index, cell in enumerate(self.cells) if cell["judged"]]
+        counts = [words.count(word) for word in ("win", "LOSS", "inside noise")]
+        rest = len(words) - sum(counts)
+        lines = ["## Losses", "", f"Of {len(words)} cells against glibc as it is, {counts[0]} are won, {counts[1]} lost, "
+                 f"{counts[2]} inside noise{f', {rest} without a verdict' if rest else ''}."]
         return [*lines, "", *table(["case", "cell", "function", "ratio", "glibc"], rows)] if rows else lines
 
     def _sizes(self):

@@ -5,8 +5,8 @@
     bench/mem/run.py --report results.json        make the tables again from raw results, beside them
 
 The environment variables REPEATS and CASES do the same; BENCH_MEM_RIVALS="name=/path.so ..." adds contestants. The method
-is explained in docs/benchmarking.md. Exit status: 0 when everything was measured, 2 when nothing could be, 130 when
-interrupted (what was measured until then is kept).
+is explained in docs/benchmarking.md. Exit status: 0 when everything was measured, 1 when a contestant failed on the way,
+2 when nothing could be measured, 130 when interrupted (what was measured until then is kept).
 """
 
 import argparse
@@ -50,7 +50,7 @@ def parse_arguments():
     parser.add_argument("--cases", default=given("CASES") or "", help="names in one argument (default: all)")
     parser.add_argument("--seed", type=int, help="of the order of visits (default: from the clock)")
     parser.add_argument("--quick", action="store_true", help="fewer cells, no tuned glibc: a minute")
-    parser.add_argument("--list", action="store_true", help="list cases and contestants, and end")
+    parser.add_argument("--list", action="store_true", help="list the cases, and end")
     parser.add_argument("--report", type=pathlib.Path, metavar="JSON",
                         help="only make the tables again, beside these raw results")
     arguments = parser.parse_args()
@@ -164,6 +164,8 @@ def report_again(path):
         if not isinstance(raw, dict) or raw.get("format") != FORMAT or "visits" not in raw:
             raise CannotMeasure(f"{path}: no raw results of this bench")
         return write_tables(raw, path.parent)
+    except (AttributeError, LookupError, TypeError):
+        raise CannotMeasure(f"{path}: something is missing in these results") from None
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as reason:
         raise CannotMeasure(f"--report: {path}: {reason}") from None
 
@@ -194,7 +196,7 @@ def choose_setting(arguments, wanted, program, players, environment, plans):
     if not tunables.known():
         return "", "this libc has no thresholds to set: there is no tuned glibc"
     remark("choosing thresholds for glibc")
-    setting = tunables.choose(program, processors(), players, environment, plans.write)
+    setting = tunables.choose(program, processors(), players, environment, plans.write, random.Random(arguments.seed))
     return setting, f"tuned glibc: GLIBC_TUNABLES={setting}" if setting else "no threshold is better than glibc's own"
 
 
@@ -213,7 +215,8 @@ def bench(arguments, scratch):
     program = build_programs(arguments.build, "bench_mem") / "mem"
     environment, plans = base_environment(scratch), Plans(scratch)
     amount = cases.QUICK if arguments.quick else cases.Settings(two=len(processors()) > 1)
-    cells, remarks = cases.make(wanted, amount, int(MEMORY_SHARE * host.available_mib() * cases.MIB))
+    memory = int(MEMORY_SHARE * host.available_mib() * cases.MIB)
+    cells, remarks = cases.make(wanted, amount, memory)
     setting, said = choose_setting(arguments, wanted, program, players, environment, plans)
     for text in (*remarks, said):
         remark(text)
@@ -228,19 +231,23 @@ def bench(arguments, scratch):
     paths = [plans.write(cell) for cell in cells]
     remark(f"{len(cells)} cells, {len(players)} contestants, {arguments.repeats} rounds, seed {arguments.seed}")
     instruments = start_instruments(program, players, environment, setting)
-    interrupted = False
+    status = 0
     try:
-        measure(raw, cells, paths, instruments, amount.largest)
+        measure(raw, cells, paths, instruments, min(amount.largest, memory))
     except KeyboardInterrupt:
         remark("interrupted; what was measured so far is kept")
-        interrupted = True
+        status = INTERRUPTED
+    except CannotMeasure as reason:
+        raw["remarks"].append(str(reason))
+        remark(f"{reason}; what was measured so far is kept")
+        status = 1
     finally:
         for instrument in instruments.values():
             instrument.end()
     raw["host"]["stolen_ticks_at_end"] = host.stolen_ticks()
     print(write_results(raw, output))
     remark(f"raw results and tables are in {output}")
-    return INTERRUPTED if interrupted else 0
+    return status
 
 
 def main():

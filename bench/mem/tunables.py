@@ -4,7 +4,6 @@ Each threshold by itself: every value that is tried has a process of its own, al
 compares glibc with the string instructions, whose code no setting changes. So no ratio is between two processes.
 """
 
-import random
 import subprocess
 
 import cases
@@ -37,32 +36,32 @@ def setting_of(values):
     return ":".join(f"{name}={value:#x}" for name, value in values.items())
 
 
-def _score(instrument, paths):
+def _score(instrument, paths, order):
     """Medians of glibc's time over that of the instructions, on each plan."""
     ratios = {path: [] for path in paths}
     for path in paths * ROUNDS:
-        times = instrument.plan(path, random.sample([BASELINE, REP], 2))
+        times = instrument.plan(path, order.sample([BASELINE, REP], 2))
         ratios[path].append(times[BASELINE] / times[REP])
     return geometric_mean([estimate(values).median for values in ratios.values()])
 
 
-def _best(name, start, paths):
+def _best(name, start, paths, order):
     """The value of one threshold with the best score, None when glibc's own is as good."""
     scores = {}
     for value in (None, *THRESHOLDS[name][1]):
         instrument = start({name: value} if value else {})
         try:
-            scores[value] = _score(instrument, paths)
+            scores[value] = _score(instrument, paths, order)
         finally:
             instrument.end()
     best = min(scores, key=scores.get)
     return best if scores[best] < (1 - LEAST_MARGIN) * scores[None] else None
 
 
-def choose(program, processors, players, environment, write_plan):
+def choose(program, processors, players, environment, write_plan, order):
     """returns: the value of GLIBC_TUNABLES; "" when nothing is better than glibc's own choice.
 
-    `write_plan` puts a cell's plan into a file and returns its path.
+    `write_plan` puts a cell's plan into a file and returns its path; `order` is a random.Random.
     """
     settings = cases.Settings(largest=64 * MIB)
     cells = [cell for cell in cases.regimes_cases(settings) if cell.bytes_timed > 256 * cell.calls_timed]
@@ -73,5 +72,5 @@ def choose(program, processors, players, environment, write_plan):
     def start(values):
         return Instrument(program, processors, pair, environment | {"GLIBC_TUNABLES": setting_of(values)})
 
-    chosen = {name: _best(name, start, paths[THRESHOLDS[name][0]]) for name in known()}
+    chosen = {name: _best(name, start, paths[THRESHOLDS[name][0]], order) for name in known()}
     return setting_of({name: value for name, value in chosen.items() if value})

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define NAME(name, kind) #name,
@@ -15,11 +16,19 @@ const enum record_kind sizes_kinds[RECORD_FUNCTIONS] = {RECORD_FUNCTION_TABLE(KI
 
 /* ---- The file ---- */
 
+/* Whether a file may be so large. Else the signal that says no (SIGXFSZ) would end us without a word. */
+static bool may_be_that_large(void)
+{
+    struct rlimit most;
+
+    return getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur >= sizeof(struct record);
+}
+
 /* returns: 0 or an errno value. */
 static int write_head(int file)
 {
     const uint64_t head[] = {RECORD_MAGIC, RECORD_LAYOUT};
-    const int error = posix_fallocate(file, 0, (off_t)sizeof(struct record));
+    const int error = may_be_that_large() ? posix_fallocate(file, 0, (off_t)sizeof(struct record)) : EFBIG;
 
     if (error != 0)
         return error;

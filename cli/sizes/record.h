@@ -61,7 +61,7 @@ enum {
     RECORD_OBJECTS = 256,       /* programs and libraries from which was called */
     RECORD_OBJECT_BYTES = 496,  /* of a path; cut if longer, always ended by NUL */
     RECORD_CALLERS = 1 << 13,   /* places from which was called */
-    RECORD_SAMPLING_SHIFT = 6,  /* of 2^6 calls one, at random, tells from where it comes */
+    RECORD_SAMPLING_SHIFT = 6,  /* of 2^6 calls one, spread evenly, tells from where it comes */
     RECORD_OFFSET_BITS = 48,    /* of a place in its object */
     RECORD_CALL_BYTES_BITS = 40 /* of a size in the order; larger ones are told as the largest that fits */
 };

@@ -369,6 +369,17 @@ def full_disk_harms_nobody():
 
 
 @story
+def limit_of_file_size_is_told():
+    result, told = (subprocess.run(["sh", "-c", 'ulimit -f 1000; exec "$@"', "sh", ASHLAR, "sizes", *words, "--",
+                                    copier(), "names"], timeout=60, capture_output=True, env=environment(), check=False)
+                    for words in ((), ("--json", "-o", "-")))
+    is_equal((result.returncode, result.stdout), (125, b""))
+    contains(result.stderr.decode(), "18 MiB: File too large")
+    is_equal((told.returncode, json.loads(told.stdout)["reason"]), (125, "no_room"))
+    is_equal(os.listdir(place("tmp")), [], "left behind in TMPDIR")
+
+
+@story
 def usage():
     for words, text in (((), "no command to run"), (("--jsno", "--", "true"), "did you mean '--json'?"),
                         (("-z", "--", "true"), "unknown option '-z'"),

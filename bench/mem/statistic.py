@@ -47,13 +47,15 @@ def estimate(values):
 
 
 def noise_floor(again):
-    """From the ratio of one thing to itself: how far from 1 its interval reaches. NaN for None."""
-    return max(abs(again.low - 1), abs(again.high - 1)) if again else math.nan
+    """From the ratio of one thing to itself: how far from 1 its interval reaches, as a share of 1 and by what factor on
+    either side: half as fast is as far as twice as fast. NaN for None."""
+    return max(again.high, 1 / again.low) - 1 if again else math.nan
 
 
 def verdict(ratio, floor):
     """Of a ratio above 1 where the subject is faster: a win or a loss when the interval excludes 1 and the margin around
-    it, which is what one thing differs from itself, or 2 %."""
+    it, which is what one thing differs from itself, or 2 %. The margin is a factor on both sides: with 1 less the margin
+    on the lower one, nothing could be lost any more where the floor is high, and all be won."""
     if ratio.count < LEAST_VISITS:
         return "too few runs"
     if math.isnan(floor):
@@ -61,4 +63,4 @@ def verdict(ratio, floor):
     margin = max(LEAST_MARGIN, floor)
     if ratio.low > 1 + margin:
         return "win"
-    return "LOSS" if ratio.high < 1 - margin else "inside noise"
+    return "LOSS" if ratio.high < 1 / (1 + margin) else "inside noise"

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,13 @@ const struct tune_variant_info tune_variants[TUNE_VARIANTS] = {
 
 void tune_plan(struct tune_sweep *sweep, size_t most)
 {
+    cpu_set_t allowed;
+
     sweep->size_count = 0;
     for (size_t bytes = TUNE_LEAST; bytes <= most && sweep->size_count < TUNE_SIZES; bytes *= 2)
         sweep->sizes[sweep->size_count++] = bytes;
-    sweep->threadings = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 1;
+    sweep->threadings =
+        sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 1 ? TUNE_THREADINGS : 1;
     for (int variant = 0; variant < TUNE_VARIANTS; variant++)
         sweep->has[variant] = true;
 #if defined(__x86_64__)

@@ -48,7 +48,7 @@ struct tune_round {
 struct tune_sweep {
     size_t sizes[TUNE_SIZES]; /* TUNE_LEAST and its doubles */
     int size_count;
-    int threadings;          /* 1 where there is one processor */
+    int threadings;          /* 1 where there is one processor for us */
     bool has[TUNE_VARIANTS]; /* what the processor can do */
     int rounds;
     int discarded; /* rounds in which the host took more than 1 % of the time */

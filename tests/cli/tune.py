@@ -26,7 +26,7 @@ def figures_and_advice_fit_the_schema_and_each_other():
     check_schema(told)
     is_equal((told["seed"], told["rounds"] >= 11), (5, True))
     is_equal({cell["bytes"] for cell in told["cells"]}, {64 << i for i in range(11)})
-    threads = {1} if os.cpu_count() == 1 else {1, 2}
+    threads = {1} if len(os.sched_getaffinity(0)) == 1 else {1, 2}
     is_equal({cell["threads"] for cell in told["cells"]}, threads)
     for cell in told["cells"]:
         assert cell["lo"] <= cell["default_over_this"] <= cell["hi"], cell
@@ -57,6 +57,14 @@ def what_it_writes_the_library_takes():
 def the_callers_own_settings_do_not_reach_what_is_measured():
     result = ashlar("tune", *SHORT, "--json", changes={"ASHLAR_CONF": "nonsense", "LD_PRELOAD": ""})
     is_equal((result.status, result.err), (0, ""), str(result))
+
+
+@story
+def two_threads_are_not_measured_on_one_processor():
+    one = str(min(os.sched_getaffinity(0)))
+    done = subprocess.run(["taskset", "-c", one, os.path.join(BUILD, "ashlar"), "tune", *SHORT, "--json"], check=True,
+                          capture_output=True, env=environment())
+    is_equal({cell["threads"] for cell in json.loads(done.stdout)["cells"]}, {1})
 
 
 @story

@@ -67,7 +67,7 @@ def equal_values_have_no_spread():
 
 @story
 def floor_is_the_far_end_of_the_interval():
-    assert math.isclose(noise_floor(Estimate(1, 0.97, 1.01, 31)), 0.03)
+    assert math.isclose(noise_floor(Estimate(1, 0.8, 1.01, 31)), 0.25)
     assert math.isclose(noise_floor(Estimate(1.02, 0.99, 1.05, 31)), 0.05)
     assert math.isnan(noise_floor(None))
 
@@ -77,7 +77,8 @@ def difference_must_leave_margin_and_floor():
     for low, high, floor, expected in (
             (1.05, 1.09, 0.01, "win"), (1.019, 1.09, 0.01, "inside noise"), (1.05, 1.09, 0.06, "inside noise"),
             (0.90, 0.95, 0.01, "LOSS"), (0.90, 0.985, 0.01, "inside noise"), (0.90, 0.95, 0.06, "inside noise"),
-            (0.80, 1.30, 0.01, "inside noise"), (1.05, 1.09, math.nan, "no noise floor")):
+            (0.80, 1.30, 0.01, "inside noise"), (0.40, 0.55, 0.75, "LOSS"), (0.55, 0.60, 0.75, "inside noise"),
+            (0.30, 0.40, 1.20, "LOSS"), (2.1, 2.3, 1.20, "inside noise"), (2.3, 2.4, 1.20, "win"), (1.05, 1.09, math.nan, "no noise floor")):
         is_equal(verdict(Estimate((low + high) / 2, low, high, 31), floor), expected, f"{low} {high} {floor}")
     is_equal(verdict(Estimate(2, 1.9, 2.1, 9), 0.01), "too few runs")
 

@@ -151,7 +151,8 @@ class Report:
     def _target(self, text, bound, indices):
         ratio = self.together(indices)
         if ratio:
-            yield text, ratio, f">= {bound:.2f}", "met" if ratio.median >= bound else "MISSED"
+            word = "met" if ratio.low >= bound else "MISSED" if ratio.high < bound else "undecided"
+            yield text, ratio, f">= {bound:.2f}", word
 
     def _losses(self):
         """Every cell that is lost."""

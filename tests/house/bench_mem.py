@@ -154,6 +154,16 @@ def targets_are_means_over_their_cells():
 
 
 @story
+def target_within_its_interval_is_neither_met_nor_missed():
+    words = []
+    for noise in (0.0005, 0.05):
+        raw = made_up({("regimes", name, "copy"): {"glibc": glibc, "ashlar": 100} for name, glibc in
+                       (("0-16", 97.5), ("17-64", 96.5))}, noise=noise)
+        words += [word for _, _, _, word in Report(raw).target_values()]
+    is_equal(words, ["met", "MISSED", "undecided", "undecided"])
+
+
+@story
 def report_of_nothing_and_of_little():
     raw = made_up({("use", "a", "copy"): {"glibc": 10, "ashlar": 8}}, rounds=4)
     contains(Report(raw).text(), "too few runs")

@@ -185,9 +185,8 @@ __attribute__((target("avx"))) static void check_upper_halves(size_t n)
     __asm__ volatile(LOW_HALF_TOO(0) LOW_HALF_TOO(1) LOW_HALF_TOO(2) LOW_HALF_TOO(3) LOW_HALF_TOO(4) LOW_HALF_TOO(5)
                          LOW_HALF_TOO(6) LOW_HALF_TOO(7) LOW_HALF_TOO(8) LOW_HALF_TOO(9) LOW_HALF_TOO(10)
                              LOW_HALF_TOO(11) LOW_HALF_TOO(12) LOW_HALF_TOO(13) LOW_HALF_TOO(14) LOW_HALF_TOO(15)
-                     :
-                     : "r"(halves)
-                     : "memory");
+                     : "=m"(halves)
+                     : "r"(halves));
     for (int i = 0; i < 16; i++)
         if ((halves[i][2] | halves[i][3]) != 0)
             test_fail(__FILE__, __LINE__, "%zu bytes: the upper half of register %d is not clear", n, i);

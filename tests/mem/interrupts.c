@@ -177,7 +177,7 @@ TESTS(interrupted)
  * AVX and SSE. */
 __attribute__((target("avx"))) static void clear_upper_halves(void) { __asm__ volatile("vzeroupper"); }
 
-#define LOW_HALF_TOO(r) "vmovdqu %%ymm" #r ", 32*" #r "(%0)\n\t"
+#define LOW_HALF_TOO(r) "vmovdqu %%ymm" #r ", 32*" #r "(%1)\n\t"
 __attribute__((target("avx"))) static void check_upper_halves(size_t n)
 {
     uint64_t halves[16][4];

@@ -31,8 +31,8 @@ static const struct way ways[] = {
     {"32 bytes, repeated from 600 to 900", {.level = MEM_32, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
     {"64 bytes, repeated from 600 to 900", {.level = MEM_64, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
     {"16 bytes, past the caches from 129", {.level = MEM_16, .copy_nt = FROM(129)}},
-    {"32 bytes, past the caches from 900, repeated below",
-     {.level = MEM_32, .copy_nt = FROM(900), .copy_rep = FROM(257), .set_rep = FROM(257)}},
+    {"32 bytes, past the caches from 900, fills repeated",
+     {.level = MEM_32, .copy_nt = FROM(900), .set_rep = FROM(257)}},
     {"64 bytes, past the caches from 513", {.level = MEM_64, .copy_nt = FROM(513)}},
 };
 #undef FROM

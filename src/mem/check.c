@@ -292,6 +292,7 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.mode = (uint8_t)mode;
     const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
 
+    mem_check.small_end = way == WAY_SHORT ? SMALL_END : 0;
     mem_check.short_end = way == WAY_SHORT ? SHORT_END : 0;
     /* release: whoever sees the way, also a thread that another constructor started, sees the rest; pairs with the
      * acquire in mem_check_is_on(). */

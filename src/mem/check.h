@@ -20,8 +20,10 @@ enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
 
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* Fewer bytes than this are copied and filled without another question: SHORT_END on WAY_SHORT, else 0. So the one
-     * comparison that length needs anyway answers the two others, too: is it to be checked? are there such vectors? */
+    /* Fewer bytes than these are copied and filled without another question: SMALL_END and SHORT_END on WAY_SHORT, else
+     * 0. So the comparison that a length needs anyway answers the two others, too: is it to be checked? are there such
+     * vectors? */
+    size_t small_end;
     size_t short_end;
     uint8_t way;   /* enum check_way */
     uint8_t mode;  /* enum check_mode */

@@ -59,6 +59,8 @@ static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, 
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
+    if (likely(n < mem_check.small_end))
+        return move_small(to, from, n, to);
     if (likely(n < mem_check.short_end))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
@@ -68,6 +70,8 @@ EXPORT void *memcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memmove(void *to, const void *from, size_t n)
 {
+    if (likely(n < mem_check.small_end))
+        return move_small(to, from, n, to);
     if (likely(n < mem_check.short_end))
         return move_short(to, from, n, to);
     if (likely(mem_check.way == WAY_SHORT))
@@ -77,6 +81,8 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
+    if (likely(n < mem_check.small_end))
+        return move_small(to, from, n, (byte *)to + n);
     if (likely(n < mem_check.short_end))
         return move_short(to, from, n, (byte *)to + n);
     if (likely(mem_check.way == WAY_SHORT))
@@ -86,6 +92,8 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
 
 EXPORT void *memset(void *to, int c, size_t n)
 {
+    if (likely(n < mem_check.small_end))
+        return set_small(to, c, n);
     if (likely(n < mem_check.short_end))
         return set_short(to, c, n);
     if (likely(mem_check.way == WAY_SHORT))

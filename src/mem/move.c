@@ -59,6 +59,8 @@ static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
 {
     if (!short_is_right())
         return move_narrow(to, from, n, result);
+    if (likely(n < SMALL_END))
+        return move_small(to, from, n, result);
     return n < SHORT_END ? move_short(to, from, n, result) : mem_move_long(to, from, n, result);
 }
 

@@ -15,9 +15,8 @@
 
 #include "mem/evex.h"
 
-/* For fewer bytes than SHORT_END there is a shorter way, move_short() and set_short(), on the processors that it is
- * made for.
- */
+/* For fewer bytes than SMALL_END and SHORT_END there are shorter ways, on the processors that they are made for. */
+enum { SMALL_END = 65 };
 #if defined(__x86_64__)
 enum { SHORT_END = 257 };
 static inline bool short_is_right(void) { return mem_limits.level == MEM_64; }
@@ -112,23 +111,30 @@ ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *resu
     return result;
 }
 
-/* Fewer bytes than SHORT_END, where short_is_right(). returns: `result`. */
-ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
+/* Fewer bytes than SMALL_END, where short_is_right(). returns: `result`. */
+ALWAYS_INLINE void *move_small(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
-    if (n > 64) {
-        if (likely(n <= 128))
-            evex_copy_to_128(to, from, n);
-        else
-            evex_copy_to_256(to, from, n);
-        return result;
-    }
     if (likely(evex_may_mask_copy(to) && evex_may_mask_copy(from))) {
         evex_copy_to_64(to, from, n);
         return result;
     }
 #endif
-    return move_narrow(to, from, n, result);
+    return move_to_64(to, from, n, result);
+}
+
+/* SMALL_END bytes or more, but fewer than SHORT_END, where short_is_right(). returns: `result`. */
+ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
+{
+#if defined(__x86_64__)
+    if (likely(n <= 128))
+        evex_copy_to_128(to, from, n);
+    else
+        evex_copy_to_256(to, from, n);
+#else
+    move_65_to_128(to, from, n);
+#endif
+    return result;
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
@@ -197,17 +203,25 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
     return to;
 }
 
-/* Fewer bytes than SHORT_END, where short_is_right(). returns: `to`. */
+/* Fewer bytes than SMALL_END, where short_is_right(). returns: `to`. */
+ALWAYS_INLINE void *set_small(byte *to, int c, size_t n)
+{
+#if defined(__x86_64__)
+    if (likely(evex_may_mask(to))) {
+        evex_fill_to_64(to, c, n);
+        return to;
+    }
+    return mem_set_narrow(to, c, n);
+#else
+    return set_narrow(to, c, n);
+#endif
+}
+
+/* SMALL_END bytes or more, but fewer than SHORT_END, where short_is_right(). returns: `to`. */
 ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
-    if (n > 64) {
-        evex_fill_to_256(to, c, n);
-        return to;
-    }
-    if (unlikely(!evex_may_mask(to)))
-        return mem_set_narrow(to, c, n);
-    evex_fill_to_64(to, c, n);
+    evex_fill_to_256(to, c, n);
     return to;
 #else
     return set_narrow(to, c, n);

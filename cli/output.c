@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,6 +70,17 @@ int output_check(const char *path)
     return error == 0 ? 0 : errno;
 }
 
+/* A file that becomes larger than the limit of file sizes is an error to be told, and a part of it to be removed: not a
+ * signal that ends us before. source: setrlimit(2), RLIMIT_FSIZE. */
+static void ignore_limit(struct sigaction *before)
+{
+    const struct sigaction ignored = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGXFSZ, &ignored, before);
+}
+
+static void obey_limit(const struct sigaction *before) { (void)sigaction(SIGXFSZ, before, NULL); }
+
 static int write_whole(int file, const char *text, size_t bytes)
 {
     while (bytes > 0) {
@@ -124,6 +136,7 @@ static int write_beside(const struct target *target, const char *text, size_t by
 int output_write(const char *path, const char *text, size_t bytes)
 {
     struct target target;
+    struct sigaction before;
     int error;
 
     if (strcmp(path, "-") == 0)
@@ -131,15 +144,23 @@ int output_write(const char *path, const char *text, size_t bytes)
     error = resolve(path, &target);
     if (error != 0)
         return error;
-    return target.direct ? write_direct(target.file, text, bytes) : write_beside(&target, text, bytes);
+    ignore_limit(&before);
+    error = target.direct ? write_direct(target.file, text, bytes) : write_beside(&target, text, bytes);
+    obey_limit(&before);
+    return error;
 }
 
 int output_stream(FILE *stream, const char *text, size_t bytes)
 {
+    struct sigaction before;
+    int error = 0;
+
+    ignore_limit(&before);
     errno = 0;
-    if (fwrite(text, 1, bytes, stream) == bytes && fflush(stream) == 0)
-        return 0;
-    return errno != 0 ? errno : EIO;
+    if (fwrite(text, 1, bytes, stream) != bytes || fflush(stream) != 0)
+        error = errno != 0 ? errno : EIO;
+    obey_limit(&before);
+    return error;
 }
 
 bool output_coloured(const char *when, FILE *stream)

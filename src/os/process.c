@@ -8,12 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool address_space_is_bounded(void)
+static uint64_t soft_limit_of(int resource)
 {
     struct rlimit64 limit = {RLIM64_INFINITY, RLIM64_INFINITY};
 
-    (void)os_call6(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0); /* refused: as if there were none */
-    return limit.rlim_cur != RLIM64_INFINITY;
+    (void)os_call6(SYS_prlimit64, 0, resource, 0, (long)&limit, 0, 0); /* refused: as if there were none */
+    return limit.rlim_cur;
 }
 
 void os_start(struct os_facts *facts)
@@ -24,7 +24,7 @@ void os_start(struct os_facts *facts)
 
     facts->page_bytes = page != 0 ? page : 4096;
     facts->secure = getauxval(AT_SECURE) != 0;
-    facts->short_of_space = address_space_is_bounded();
+    facts->short_of_space = soft_limit_of(RLIMIT_AS) != RLIM64_INFINITY;
     facts->random[0] = (uintptr_t)facts; /* without AT_RANDOM (odd emulators): what address randomisation gives */
     facts->random[1] = os_thread_pointer();
     if (random != 0)
@@ -87,6 +87,8 @@ int os_close(int descriptor) { return (int)-os_call6(SYS_close, descriptor, 0, 0
 
 int os_truncate(int descriptor, size_t bytes)
 {
+    if (bytes > soft_limit_of(RLIMIT_FSIZE)) /* it would be told by a signal that ends the program: SIGXFSZ */
+        return EFBIG;
     return (int)-os_call6(SYS_fallocate, descriptor, 0, 0, (long)bytes, 0, 0);
 }
 

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import resource
 import stat
 import subprocess
 
@@ -148,6 +149,19 @@ def full_directory_for_pages_harms_nobody():
         check_schema(told)
         is_equal((told["active"], told["reason"]), (active, None if active else "no_room"))
         assert len(told["processes"]) <= 3 and told["unreadable_pages"] >= 3, told
+
+
+@story
+def limit_of_file_sizes_harms_nobody():
+    """Neither the program, by its page, nor the command, by its file, dies of the signal (SIGXFSZ)."""
+    for limit, active in ((512, False), (1 << 20, True)):
+        done = subprocess.run([ASHLAR, "run", "--json", "-o", place("run.json"), "--", "sh", "-c", "exit 0"],
+                              timeout=60, stderr=subprocess.PIPE, env=environment(), check=False,
+                              preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        error = done.stderr.decode()
+        is_equal((done.returncode, os.path.exists(place("run.json"))), (0 if active else 5, active), error)
+        is_equal("could not be written" in error and "File too large" in error, not active, error)
+        is_equal([name for name in os.listdir(place("")) if name.startswith("run.json.")], [])
 
 
 @story

@@ -53,31 +53,46 @@ EXPORT int ashlar_memset_checked(void *to, size_t room, int c, size_t n)
 
 /* ---- Checked, for those who have libc's names --------------------------------------------------------------------------- */
 
-/* Everything here is a jump: no frame is built, and nothing saved, for the many calls that are right. */
+/* Nothing but jumps: no frame is built, and nothing saved, for the many calls that one look at a line for each range
+ * shows to be right. The others are asked about by heap_bytes_left(). */
 
-ALWAYS_INLINE bool has_room(const void *to, const void *from, size_t n)
+ALWAYS_INLINE bool has_room_at_once(const void *to, const void *from, size_t n)
 {
     return likely(heap_bytes_left_at_once(to) >= n) && likely(heap_bytes_left_at_once(from) >= n);
+}
+
+static NOINLINE void *move_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+                              const void *caller)
+{
+    if (heap_bytes_left(to) >= n && heap_bytes_left(from) >= n)
+        return mem_move(to, from, n);
+    return otherwise(to, from, n, in, caller);
+}
+
+static NOINLINE void *set_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+                             const void *caller)
+{
+    return heap_bytes_left(to) >= n ? mem_set(to, c, n) : otherwise(to, c, n, in, caller);
 }
 
 EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
                               const void *caller)
 {
-    if (unlikely(!has_room(to, from, n)) || unlikely(mem_may_overlap(to, from, n)))
+    if (unlikely(mem_may_overlap(to, from, n)))
         return otherwise(to, from, n, in, caller);
-    return mem_move(to, from, n);
+    return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
 }
 
 EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
                                const void *caller)
 {
-    return likely(has_room(to, from, n)) ? mem_move(to, from, n) : otherwise(to, from, n, in, caller);
+    return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
 }
 
 EXPORT void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
                               const void *caller)
 {
-    return likely(heap_bytes_left_at_once(to) >= n) ? mem_set(to, c, n) : otherwise(to, c, n, in, caller);
+    return likely(heap_bytes_left_at_once(to) >= n) ? mem_set(to, c, n) : set_or(to, c, n, otherwise, in, caller);
 }
 
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */

@@ -257,6 +257,7 @@ ASHLAR_STACK_INLINE ashlar_mark __attribute__((warn_unused_result)) ashlar_side_
         header->before = before;
         ASHLAR_SIDE_ORDER_(state->top, *header);
         ASHLAR_SIDE_ORDER_(*header, state->last);
+        ASHLAR_SIDE_ORDER_(state->serial, state->last);
         state->last = pos;
     }
     const ashlar_mark m = {pos, serial, before};

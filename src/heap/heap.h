@@ -421,24 +421,19 @@ static inline bool heap_place_looks_freed(const struct heap_place *place)
  * told. A block that only looks freed counts as live. */
 size_t heap_bytes_left(const void *address);
 
-/* The same as far as one look at one line tells, as for most; 0 also where more looks are needed. */
+/* The same as far as a look at a slab's line tells, as for most; 0 also where more looks are needed. */
 ALWAYS_INLINE size_t heap_bytes_left_at_once(const void *address)
 {
     const uintptr_t offset = page_offset(address);
 
     if (!page_holds(offset))
         return unlikely(page_huge_may_hold(address)) ? 0 : SIZE_MAX;
-    const struct slab *slab = page_line(offset);
-    size_t inside = offset & (GRANULE_BYTES - 1);
-    const enum granule_kind kind = line_kind(&slab->line);
+    size_t back;
+    const struct slab *const slab = slab_around(page_line(offset), &back);
+    const size_t inside = (offset & (GRANULE_BYTES - 1)) + (back << GRANULE_SHIFT);
 
-    if (kind == GRANULE_SLAB_REST) {
-        inside += (size_t)slab->line.granules << GRANULE_SHIFT;
-        slab -= slab->line.granules;
-    } else if (unlikely(kind != GRANULE_SLAB)) {
-        return 0;
-    }
-    if (unlikely(load_relaxed(&slab->line.released) != 0) || unlikely(inside >= load_relaxed(&slab->carved)))
+    if (unlikely(slab == NULL) || unlikely(load_relaxed(&slab->line.released) != 0) ||
+        unlikely(inside >= load_relaxed(&slab->carved)))
         return 0;
     return (size_t)(slab_block_number(slab, inside) + 1) * slab->block_bytes - inside;
 }

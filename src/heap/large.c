@@ -66,7 +66,9 @@ static void *run_alloc(struct heap *heap, const struct heap_request *request)
     if (load_relaxed(&heap->is_shared))
         list_insert(heap, large);
     store_relaxed(&large->state, 1);
-    line_set_kind(&large->line, GRANULE_LARGE);
+    /* release: whoever is led here by what an earlier look has left sees all of the line; pairs with the acquire in
+     * place.c. */
+    store_release(&large->line.kind, GRANULE_LARGE);
     add_relaxed(&heap_counts.large_taken, 1);
     heap_count_active(bytes);
     return block;

@@ -29,7 +29,9 @@ static bool is_in_large(granule_index index, granule_index head)
 {
     const struct large *const run = page_line_at(head);
 
-    return head.i <= index.i && line_kind(&run->line) == GRANULE_LARGE && index.i - head.i < run->line.granules;
+    /* acquire: what the block's line says beside its kind, not what an earlier block's said; pairs with the release in
+     * run_alloc(). */
+    return head.i <= index.i && load_acquire(&run->line.kind) == GRANULE_LARGE && index.i - head.i < run->line.granules;
 }
 
 /* As page_run_of(), which walks back: for a block of 32 MiB over 512 lines. So whoever looks leaves behind what he has
@@ -49,16 +51,17 @@ static granule_index run_of(granule_index index)
     return head;
 }
 
-/* `index` is in no slab. */
-static struct heap_place place_in_run(granule_index index)
+/* `index`, in which `address` lies, is in no slab. The last granule of a large block may be its own in part only. */
+static struct heap_place place_in_run(granule_index index, uintptr_t address)
 {
     const granule_index head = run_of(index);
+    const uintptr_t start = (uintptr_t)page_address(head);
     const struct large *const run = page_line_at(head);
 
     switch (line_kind(&run->line)) {
     case GRANULE_LARGE:
-        if (is_in_large(index, head))
-            return (struct heap_place){PLACE_LARGE, (uintptr_t)page_address(head), run->bytes};
+        if (is_in_large(index, head) && address - start < run->bytes)
+            return (struct heap_place){PLACE_LARGE, start, run->bytes};
         return (struct heap_place){.kind = PLACE_UNUSED};
     case GRANULE_FREE:
     case GRANULE_FREE_TAIL:
@@ -85,11 +88,11 @@ struct heap_place heap_place_of(const void *address)
     if (!page_holds(offset))
         return place_elsewhere(address);
     struct line *const line = page_line(offset);
-    const enum granule_kind kind = line_kind(line);
+    size_t back;
+    const struct slab *const slab = slab_around(line, &back);
 
-    if (likely(kind == GRANULE_SLAB || kind == GRANULE_SLAB_REST))
-        return place_in_slab(slab_of_line(line), (uintptr_t)address);
-    return place_in_run(page_index_of(line));
+    return likely(slab != NULL) ? place_in_slab(slab, (uintptr_t)address)
+                                : place_in_run(page_index_of(line), (uintptr_t)address);
 }
 
 size_t heap_bytes_left(const void *address)

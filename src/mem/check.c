@@ -3,8 +3,9 @@
  *     | block of 64 bytes         | next block
  *         | 48 bytes to be written    |            reported: 8 too many
  *
- * libashlar answers where a block ends (ashlar_bytes_left) and, when that is too near, what lies there
- * (ashlar_place_of). Both take no lock, so this works in signal handlers and in children of vfork.
+ * Most calls never come here: libashlar does what it can show to be right by itself (ashlar_memcpy_or and its
+ * relatives, see libc.c). Of the rest it answers where a block ends (ashlar_bytes_left) and, when that is too near,
+ * what lies there (ashlar_place_of). All take no lock, so this works in signal handlers and in children of vfork.
  *
  * Not taken: judging by where a pointer came from. An address one beyond a block is the next block's first. The idea of
  * checking copies by the allocator's own records is snmalloc's, docs/security/GuardedMemcpy.md. docs/design/024. */
@@ -196,18 +197,12 @@ static void look(struct range range, struct mem_call call)
     }
 }
 
-/* Blocks start and end at multiples of 16: what stays between two of them stays in its block. */
-static inline bool is_plainly_inside(struct range range)
-{
-    return range.bytes <= BLOCK_ALIGN - range.start % BLOCK_ALIGN;
-}
-
 static inline void judge(struct range range, struct mem_call call)
 {
-    if (range.bytes == 0)
-        return;
-    if (mem_check.small == CHECK_FAST &&
-        (is_plainly_inside(range) || likely(mem_check.bytes_left((const void *)range.start) >= range.bytes)))
+    const void *const start = (const void *)range.start;
+
+    if (range.bytes == 0 || mem_check_passes(start, start, range.bytes) ||
+        (mem_check.small == CHECK_FAST && likely(mem_check.bytes_left(start) >= range.bytes)))
         return;
     look(range, call);
 }
@@ -285,7 +280,10 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.small = (uint8_t)settings->numbers[OPTION_check_mem_small];
     mem_check.bytes_left = has_heap ? ashlar_bytes_left : all_is_room;
     mem_check.place_of = has_heap ? ashlar_place_of : all_is_unknown;
-    const bool hands_on = has_heap && mem_check.scope == CHECK_BOTH && mem_check.small == CHECK_FAST;
+    const bool hands_on = has_heap && &ashlar_memcpy_or != NULL &&
+                          &ashlar_memmove_or != NULL && /* libashlar is older */
+                          &ashlar_memset_or != NULL && mem_check.scope == CHECK_BOTH && mem_check.small == CHECK_FAST;
+
     mem_check.memcpy_or = hands_on ? ashlar_memcpy_or : copy_looked_at;
     mem_check.memmove_or = hands_on ? ashlar_memmove_or : copy_looked_at;
     mem_check.memset_or = hands_on ? ashlar_memset_or : fill_looked_at;

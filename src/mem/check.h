@@ -61,8 +61,8 @@ void mem_check_read(const void *from, size_t n, struct mem_call call);
 /* Judge both ranges of a copy; and whether they overlap, if they may not. */
 void mem_check_copy(const void *to, const void *from, size_t n, bool may_overlap, struct mem_call call);
 
-/* Whether a copy is let pass unseen. Blocks start and end at multiples of 16: what stays between two of them stays in
- * its block. */
+/* Whether a copy is let pass unseen, or a fill, of which both are the target. Blocks start and end at multiples of 16:
+ * what stays between two of them stays in its block. */
 ALWAYS_INLINE bool mem_check_passes(const void *to, const void *from, size_t n)
 {
     const uintptr_t a = (uintptr_t)to % BLOCK_ALIGN, b = (uintptr_t)from % BLOCK_ALIGN;

@@ -1,4 +1,5 @@
-/* level.c: what the processor can do, and from which lengths on its string instructions are worth their start.
+/* level.c: what the processor can do, and from which lengths on its string instructions, and stores past the caches,
+ * are worth their start.
  *
  * Nobody asks the processor: its answer traps in a virtual machine and takes as long as 13 microseconds there, and a
  * start would need twenty of them. libc's loader has asked already, and tells. Sizes of caches are those of one core: a
@@ -41,7 +42,8 @@ static enum mem_level best_level(void)
     return most == MEM_64 && !x86_cpu_active(x86_cpu_AVX512_FP16) ? MEM_32 : most;
 }
 
-/* AMD's string instructions are slow where the target is not aligned. Only its processors have SSE4A. source: AMD,
+/* AMD's string instructions are slow where the target is not aligned, and its stores past the caches were not measured.
+ * Only its processors have SSE4A. source: AMD,
  * "Architecture Programmer's Manual", volume 3, CPUID function 0x80000001. */
 static bool is_amd(void) { return x86_cpu_present(x86_cpu_SSE4A); }
 
@@ -60,11 +62,11 @@ static struct mem_limits limits_of_machine(void)
 {
     enum { REPEAT_LEAST = 4096, CACHES = 32 };
     const size_t cache = second_cache();
-    struct mem_limits limits = {
-        .level = best_level(), .copy_nt = {CACHES * cache, SIZE_MAX}, .copy_rep = NEVER, .set_rep = NEVER};
+    struct mem_limits limits = {.level = best_level(), .copy_nt = NEVER, .copy_rep = NEVER, .set_rep = NEVER};
 
     if (!is_told() || is_amd())
         return limits;
+    limits.copy_nt.least = CACHES * cache;
     if (x86_cpu_active(x86_cpu_FSRM))
         limits.copy_rep = limits.set_rep = (struct mem_range){REPEAT_LEAST, SIZE_MAX};
     else if (x86_cpu_active(x86_cpu_ERMS))

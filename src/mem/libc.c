@@ -46,6 +46,8 @@ static inline void *move_checked(void *to, const void *from, size_t n, struct me
 
 static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call)
 {
+    if (mem_check_passes(to, to, n))
+        return mem_set(to, c, n);
     return mem_check.memset_or(to, c, n, fill_judged, call.in, call.caller);
 }
 

@@ -4,8 +4,8 @@
  *   with AVX-512       under a mask       ends: 2 .. 8 vectors of 64          a loop of them         (evex.h)
  *   others             ends: 4 vectors    ends: 8 of 16    ends: 16 or 32     a loop of 16 or 32     (steps.h, wide.h)
  *
- *   above, in place of the loop: the processor's own string instruction (repeat.h); for copies that are larger than the
- *   caches, stores past them (stream.h)
+ *   above, in place of the loop: the processor's own string instruction (repeat.h); for copies of many
+ *   second-level caches, stores past the caches (stream.h)
  *
  * libashlar has these functions under names of our own. libashlar-mem puts libc's names before them (libc.c,
  * strings.c), which ask first whether they shall check what they are given (check.c).

@@ -1,5 +1,4 @@
-/* move.c: copying, under our own names. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h,
- * stream.h. */
+/* move.c: copying, under our own names. Short lengths: steps.h; long ones: evex.h, wide.h, repeat.h, stream.h. */
 #include "mem/repeat.h"
 #include "mem/steps.h"
 #include "mem/stream.h"

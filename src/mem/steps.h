@@ -1,4 +1,5 @@
-/* steps.h: up to 128 bytes, for copying and for filling: three steps of two branches each. Above: wide.h.
+/* steps.h: short lengths, for copying and for filling. Up to 128 bytes in vectors of 16: three steps of two branches
+ * each; above: wide.h. By evex.h up to 256.
  *
  * In each step the same few places are touched for every length, some of them twice: they overlap where the length is
  * not the longest. So there is one branch for a step, and none for the length within it:
@@ -222,10 +223,12 @@ ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
     evex_fill_to_256(to, c, n);
-    return to;
 #else
-    return set_narrow(to, c, n);
+    const uint64_t word = spread(c);
+
+    set_65_to_128(to, (vector16){word, word}, n);
 #endif
+    return to;
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* stream.h: copies that are larger than any cache of a core: stored past the caches, so that a line of the target is
- * not read before it is overwritten, and nothing else is pushed out.
+/* stream.h: copies that are much larger than the second-level cache: stored past the caches, so that a line of the
+ * target is not read before it is overwritten, and nothing else is pushed out.
  *
  * Two pages at a time, a line of each in turn: two streams for the memory instead of one. source of that order: glibc's
  * memcpy for large sizes (2.33), described in its comments; of the rest: Intel, "Optimization Reference Manual",

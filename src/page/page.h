@@ -215,7 +215,8 @@ struct page_huge_span {
 
 extern struct page_huge_span page_huge_span __attribute__((visibility("hidden")));
 
-/* Whether `address` may lie in a huge block: false of most that do not, without a look at the table. */
+/* Whether `address` may lie in a huge block: false of most that do not, without a look at the table; but true of all
+ * that the kernel has mapped between two of them. */
 static inline bool page_huge_may_hold(const void *address)
 {
     /* relaxed: whoever was handed a block was handed the span before it. */

@@ -198,6 +198,20 @@ static inline struct slab *slab_of_line(struct line *line)
     return (struct slab *)first;
 }
 
+/* The same for any granule at any moment: NULL when it belongs to no slab. `*back`: how many granules lie before it. */
+ALWAYS_INLINE struct slab *slab_around(struct line *line, size_t *back)
+{
+    const enum granule_kind kind = line_kind(line);
+
+    *back = 0;
+    if (likely(kind == GRANULE_SLAB))
+        return (struct slab *)line;
+    if (unlikely(kind != GRANULE_SLAB_REST))
+        return NULL;
+    *back = load_relaxed(&line->released); /* that is `granules`, read once: what was a slab may be no more */
+    return likely(*back <= page_index_of(line).i) ? (struct slab *)line - *back : NULL;
+}
+
 /* Make a slab of `class` in the run at `first`, as long as the class wants it. Nothing is carved, nobody owns it. */
 struct slab *slab_start(granule_index first, class_id class);
 

@@ -218,6 +218,7 @@ EXPORT ashlar_mark(ashlar_side_push)(void)
     *header = (struct ashlar_side_header_){++state->serial, state->last};
     ASHLAR_SIDE_ORDER_(state->top, *header);
     ASHLAR_SIDE_ORDER_(*header, state->last);
+    ASHLAR_SIDE_ORDER_(state->serial, state->last);
     state->last = (uintptr_t)header;
     return (ashlar_mark){state->last, header->serial, header->before};
 }

@@ -248,6 +248,71 @@ TEST(ground_without_blocks_is_unused)
     check_place((void *)(address + 500000), ASHLAR_PLACE_UNUSED, NULL, 0);
 }
 
+/* A large block has granules of its own, and may leave a part of the last one unused. */
+TEST(what_lies_behind_a_large_block_is_unused)
+{
+    enum { GRANULE = 64 * KIB, LAST = GRANULE - 1 };
+    unsigned char *const block = malloc(5 * GRANULE + 4096);
+    const uintptr_t end = (uintptr_t)block + malloc_usable_size(block);
+    const uintptr_t beyond[] = {end, end + 1, end + 100, end | LAST};
+    CHECK((end & LAST) != 0);
+    for (size_t i = 0; i < COUNT(beyond); i++) {
+        CHECK_EQ(ashlar_bytes_left((void *)beyond[i]), 0);
+        check_place((void *)beyond[i], ASHLAR_PLACE_UNUSED, NULL, 0);
+        CHECK_EQ(ashlar_memset_checked((void *)beyond[i], SIZE_MAX, 7, 1), ERANGE);
+        check_handed_on(ashlar_memset_or((void *)beyond[i], 7, 1, take_fill, "here", global), (void *)beyond[i], NULL,
+                        1);
+    }
+    free(block);
+}
+
+/* Few blocks are left in each slab, so that pages between them go back to the kernel. */
+TEST(blocks_beside_released_pages_are_known_and_what_was_released_is_nobodys)
+{
+    enum { BLOCKS = 20000, BYTES = 200, KEPT_EACH = 300 };
+    static unsigned char *blocks[BLOCKS];
+    unsigned char byte = 1;
+    size_t released = 0;
+    for (size_t i = 0; i < BLOCKS; i++)
+        blocks[i] = malloc(BYTES);
+    const size_t usable = malloc_usable_size(blocks[0]);
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (i % KEPT_EACH != 0)
+            free(blocks[i]);
+    (void)malloc_trim(0);
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (i % KEPT_EACH == 0)
+            CHECK_EQ(ashlar_bytes_left(blocks[i] + 7), usable - 7);
+        else if (ashlar_bytes_left(blocks[i]) == 0) {
+            released++;
+            check_handed_on(ashlar_memcpy_or(blocks[i], &byte, 1, take_copy, "here", global), blocks[i], &byte, 1);
+        }
+    CHECK(released > 0);
+    for (size_t i = 0; i < BLOCKS; i += KEPT_EACH)
+        free(blocks[i]);
+}
+
+TEST(huge_blocks_above_and_below_all_others_are_known)
+{
+    enum { BYTES = 40 * MIB };
+    void *const hole = mmap(NULL, 3 * BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *blocks[3];
+    CHECK(hole != MAP_FAILED);
+    blocks[0] = malloc(BYTES);
+    CHECK_EQ(munmap(hole, 3 * BYTES), 0);
+    blocks[1] = malloc(BYTES);
+    blocks[2] = malloc(4 * BYTES);
+    if (blocks[1] < blocks[0] || blocks[2] > blocks[0])
+        SKIP("the kernel did not map where a hole was");
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        unsigned char *const last = blocks[i] + malloc_usable_size(blocks[i]) - 1;
+        CHECK_EQ(ashlar_bytes_left(last), 1);
+        check_handed_on(ashlar_memset_or(last, 9, 2, take_fill, "here", global), last, NULL, 2);
+    }
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        free(blocks[i]);
+}
+
 TEST(a_resized_block_is_known_at_its_new_size)
 {
     for (size_t bytes = 100; bytes < 200 * MIB; bytes *= 3) {

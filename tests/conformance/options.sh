@@ -21,7 +21,7 @@ refuses() {
 
 defaults=(confirm:on foreign:auto sized:abort warn:off purge_delay:500ms dirty:8M soft_limit:none hard_limit:none
     responder:off status:off check_mem:off check_mem_scope:both check_mem_small:fast mem_level:auto mem_copy_rep_min:auto
-    mem_copy_rep_max:auto mem_copy_nt_min:auto mem_set_rep_min:auto mem_set_rep_max:auto side_stack:64M)
+    mem_copy_rep_max:auto mem_set_rep_min:auto mem_set_rep_max:auto mem_copy_nt_min:auto side_stack:64M)
 
 # The lines of confirm:on when the settings $@ were given and the others were not.
 confirmation() {

@@ -113,6 +113,33 @@ def negative_lengths_are_told_wherever_they_begin():
 
 
 @story
+def negative_lengths_fault_at_every_level():
+    """Ends counted from both sides would wrap around, and a little be written in the wrong place."""
+    with open(place("wrapped.c"), "w", encoding="utf-8") as file:
+        file.write("#include <string.h>\nstatic char room[4096];\nint main(int n, char **v) { volatile size_t bytes = (size_t)-100 * (n > 0);\n"
+                   "if (n > 1) memset(room + 1000, 1, bytes); else memmove(room + 1000, room + 2000, bytes); return v == 0; }\n")
+    subprocess.run(["gcc", "-fno-builtin", "-O1", "-w", "-o", place("wrapped"), place("wrapped.c")], check=True)
+    for conf in ("", "mem_level:sse2", "mem_level:avx2", "mem_level:avx512", "mem_copy_rep_min:off,mem_copy_nt_min:off,mem_set_rep_min:off"):
+        for words in ((), ("set",)):
+            done = subprocess.run([place("wrapped"), *words], check=False,
+                                  env=environment(LD_PRELOAD=f"{BUILD}/libashlar-mem.so", ASHLAR_CONF=conf))
+            is_equal(done.returncode, -11, f"{conf} {words}")
+
+
+@story
+def an_older_libashlar_is_asked_what_it_can_answer():
+    with open(place("older.c"), "w", encoding="utf-8") as file:
+        file.write('#include "ashlar_mem.h"\nconst char *ashlar_version(void) { return "0.0.9"; }\n'
+                   "size_t ashlar_bytes_left(const void *address) { return address == 0 ? 0 : (size_t)-1; }\n"
+                   "void ashlar_place_of(const void *address, struct ashlar_place *place) { place->kind = ASHLAR_PLACE_UNKNOWN; }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-w", f"-I{os.path.join(HERE, '../../include')}", "-o", place("older.so"), place("older.c")],
+                   check=True)
+    done = subprocess.run(["/bin/ls", "/"], check=False, capture_output=True, text=True,
+                          env=environment(LD_PRELOAD=f"{place('older.so')} {BUILD}/libashlar-mem.so", ASHLAR_CONF="check_mem:abort"))
+    is_equal((done.returncode, done.stderr), (0, ""))
+
+
+@story
 def a_report_is_no_place_where_a_thread_is_cancelled():
     with open(place("cancel.c"), "w", encoding="utf-8") as file:
         file.write("#include <pthread.h>\n#include <stdlib.h>\n#include <string.h>\nstatic volatile int reached;\n"

@@ -172,5 +172,19 @@ TEST(options_choose_where_string_instructions_and_non_temporal_stores_are_used)
     CHECK_EQ(mem_limits.copy_nt.most, SIZE_MAX);
     start("mem_copy_nt_min:off");
     CHECK_EQ(mem_limits.copy_nt.least, SIZE_MAX);
+}
+
+/* Lengths from here on are asked more: too late, and no string instruction would be used, nor a negative length seen.
+ */
+TEST(one_length_stands_for_all_the_bounds)
+{
+    start("mem_copy_rep_min:1K,mem_copy_nt_min:4K,mem_set_rep_min:2K");
+    CHECK_EQ(mem_limits.copy_loop_end, 1 << 10);
+    CHECK_EQ(mem_limits.set_loop_end, 2 << 10);
+    start("mem_copy_rep_min:8K,mem_copy_nt_min:4K");
+    CHECK_EQ(mem_limits.copy_loop_end, 4 << 10);
+    start("mem_copy_rep_min:off,mem_copy_nt_min:off,mem_set_rep_min:off");
+    CHECK_EQ(mem_limits.copy_loop_end, PTRDIFF_MAX);
+    CHECK_EQ(mem_limits.set_loop_end, PTRDIFF_MAX);
     CHECK_EQ(mem_limits.set_rep.most, SIZE_MAX);
 }

@@ -105,7 +105,7 @@ static bool has_two_processors(void)
 
 static void neighbours_keep_what_they_write(const void *way)
 {
-    enum { LONGEST = 131073, ROOM = 40 * PAGE };
+    enum { ROOM = 40 * PAGE };
     byte *const source = guarded(ROOM), *const target = guarded(ROOM);
     pthread_t neighbour;
 

@@ -22,18 +22,21 @@ struct way {
         least, SIZE_MAX                                                                                                \
     }
 static const struct way ways[] = {
-    {"16 bytes", {.level = MEM_16}},
+    {"16 bytes", {.level = MEM_16, .copy_loop_end = PTRDIFF_MAX, .set_loop_end = PTRDIFF_MAX}},
     {"32 bytes", {.level = MEM_32}},
     {"64 bytes", {.level = MEM_64}},
     {"16 bytes, repeated from 257", {.level = MEM_16, .copy_rep = FROM(257), .set_rep = FROM(257)}},
     {"32 bytes, repeated from 257", {.level = MEM_32, .copy_rep = FROM(257), .set_rep = FROM(257)}},
     {"64 bytes, repeated from 257", {.level = MEM_64, .copy_rep = FROM(257), .set_rep = FROM(257)}},
-    {"32 bytes, repeated from 600 to 900", {.level = MEM_32, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
-    {"64 bytes, repeated from 600 to 900", {.level = MEM_64, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
+    {"32 bytes, repeated from 600 to 900",
+     {.level = MEM_32, .copy_loop_end = 600, .set_loop_end = 600, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
+    {"64 bytes, repeated from 600 to 900",
+     {.level = MEM_64, .copy_loop_end = 600, .set_loop_end = 600, .copy_rep = {600, 900}, .set_rep = {600, 900}}},
     {"16 bytes, past the caches from 129", {.level = MEM_16, .copy_nt = FROM(129)}},
     {"32 bytes, past the caches from 900, fills repeated",
      {.level = MEM_32, .copy_nt = FROM(900), .set_rep = FROM(257)}},
-    {"64 bytes, past the caches from 513", {.level = MEM_64, .copy_nt = FROM(513)}},
+    {"64 bytes, past the caches from 513",
+     {.level = MEM_64, .copy_loop_end = 513, .set_loop_end = PTRDIFF_MAX, .copy_nt = FROM(513)}},
 };
 #undef FROM
 

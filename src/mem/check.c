@@ -20,12 +20,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern __typeof__(ashlar_bytes_left) ashlar_bytes_left __attribute__((weak));
-extern __typeof__(ashlar_place_of) ashlar_place_of __attribute__((weak));
-extern __typeof__(ashlar_memcpy_or) ashlar_memcpy_or __attribute__((weak));
-extern __typeof__(ashlar_memmove_or) ashlar_memmove_or __attribute__((weak));
-extern __typeof__(ashlar_memset_or) ashlar_memset_or __attribute__((weak));
-extern __typeof__(_dl_find_object) _dl_find_object __attribute__((weak)); /* glibc 2.35 */
+/* libashlar's, where it is loaded. */
+#pragma weak ashlar_bytes_left
+#pragma weak ashlar_place_of
+#pragma weak ashlar_memcpy_or
+#pragma weak ashlar_memmove_or
+#pragma weak ashlar_memset_or
+#pragma weak _dl_find_object /* glibc 2.35 */
 
 struct mem_check mem_check;
 

@@ -19,7 +19,7 @@ struct mem_limits mem_limits;
 #include <unistd.h>
 
 /* source: glibc 2.33, manual, section "X86-specific Facilities". Absent in a program without a loader. */
-extern __typeof__(__x86_get_cpuid_feature_leaf) __x86_get_cpuid_feature_leaf __attribute__((weak));
+#pragma weak __x86_get_cpuid_feature_leaf
 
 static bool is_told(void) { return &__x86_get_cpuid_feature_leaf != NULL; }
 

@@ -12,7 +12,7 @@
 #if defined(__x86_64__)
 #include <emmintrin.h>
 
-enum { STREAM_LINE = 64, STREAM_PAGE = 4096 };
+enum { STREAM_LINE = 64, STREAM_PAGE = 4096, STREAM_PAIR = 2 * STREAM_PAGE };
 
 /* Only ranges that are apart: lines are written before others are read. */
 static inline bool stream_may_copy(const byte *to, const byte *from, size_t n)
@@ -47,7 +47,7 @@ static inline void stream_copy(byte *to, const byte *from, size_t n)
     size_t left = n - skip;
 
     stream_end(to, from);
-    for (; left >= 2 * STREAM_PAGE; left -= 2 * STREAM_PAGE, at += 2 * STREAM_PAGE, source += 2 * STREAM_PAGE)
+    for (; left >= STREAM_PAIR; left -= STREAM_PAIR, at += STREAM_PAIR, source += STREAM_PAIR)
         for (size_t i = 0; i < STREAM_PAGE; i += STREAM_LINE) {
             stream_line(at + i, source + i);
             stream_line(at + STREAM_PAGE + i, source + STREAM_PAGE + i);

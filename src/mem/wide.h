@@ -16,7 +16,11 @@
 typedef uint64_t vector __attribute__((vector_size(WIDE), may_alias, aligned(1)));
 typedef uint64_t aligned_vector __attribute__((vector_size(WIDE), may_alias));
 
-enum { TURN = 4 * WIDE, LADDER_MOST = WIDE == 16 ? 256 : 512 };
+enum { LADDER_MOST = WIDE == 16 ? 256 : 512 };
+
+/* Distances are as wide as addresses. */
+#define STEP ((size_t)WIDE)
+#define TURN (4 * STEP)
 
 static inline vector load(const byte *at) { return *(const vector *)at; }
 static inline void store(byte *at, vector v) { *(vector *)at = v; }
@@ -28,40 +32,40 @@ struct turn {
 
 ALWAYS_INLINE struct turn load_turn(const byte *at)
 {
-    return (struct turn){{load(at), load(at + WIDE), load(at + 2 * WIDE), load(at + 3 * WIDE)}};
+    return (struct turn){{load(at), load(at + STEP), load(at + 2 * STEP), load(at + 3 * STEP)}};
 }
 
 ALWAYS_INLINE void store_turn(byte *at, const struct turn *turn)
 {
     store(at, turn->v[0]);
-    store(at + WIDE, turn->v[1]);
-    store(at + 2 * WIDE, turn->v[2]);
-    store(at + 3 * WIDE, turn->v[3]);
+    store(at + STEP, turn->v[1]);
+    store(at + 2 * STEP, turn->v[2]);
+    store(at + 3 * STEP, turn->v[3]);
 }
 
 ALWAYS_INLINE void store_turn_aligned(byte *at, const struct turn *turn)
 {
     store_aligned(at, turn->v[0]);
-    store_aligned(at + WIDE, turn->v[1]);
-    store_aligned(at + 2 * WIDE, turn->v[2]);
-    store_aligned(at + 3 * WIDE, turn->v[3]);
+    store_aligned(at + STEP, turn->v[1]);
+    store_aligned(at + 2 * STEP, turn->v[2]);
+    store_aligned(at + 3 * STEP, turn->v[3]);
 }
 
 /* `count` vectors from the start, and as many to the end: for `n` from count * WIDE to twice that. */
-ALWAYS_INLINE void move_ends(byte *to, const byte *from, size_t n, int count)
+ALWAYS_INLINE void move_ends(byte *to, const byte *from, size_t n, size_t count)
 {
-    const size_t last = n - (size_t)count * WIDE;
+    const size_t last = n - count * STEP;
     vector head[256 / WIDE], tail[256 / WIDE];
 
 #pragma GCC unroll 8
-    for (int i = 0; i < count; i++) {
-        head[i] = load(from + i * WIDE);
-        tail[i] = load(from + last + i * WIDE);
+    for (size_t i = 0; i < count; i++) {
+        head[i] = load(from + i * STEP);
+        tail[i] = load(from + last + i * STEP);
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < count; i++) {
-        store(to + i * WIDE, head[i]);
-        store(to + last + i * WIDE, tail[i]);
+    for (size_t i = 0; i < count; i++) {
+        store(to + i * STEP, head[i]);
+        store(to + last + i * STEP, tail[i]);
     }
 }
 
@@ -116,14 +120,14 @@ void NAME(mem_move_wide, WIDE)(byte *to, const byte *from, size_t n)
 }
 
 /* As move_ends(). */
-ALWAYS_INLINE void set_ends(byte *to, vector v, size_t n, int count)
+ALWAYS_INLINE void set_ends(byte *to, vector v, size_t n, size_t count)
 {
-    const size_t last = n - (size_t)count * WIDE;
+    const size_t last = n - count * STEP;
 
 #pragma GCC unroll 16
-    for (int i = 0; i < count; i++) {
-        store(to + i * WIDE, v);
-        store(to + last + i * WIDE, v);
+    for (size_t i = 0; i < count; i++) {
+        store(to + i * STEP, v);
+        store(to + last + i * STEP, v);
     }
 }
 

@@ -269,7 +269,7 @@ TEST(what_lies_behind_a_large_block_is_unused)
 /* Few blocks are left in each slab, so that pages between them go back to the kernel. */
 TEST(blocks_beside_released_pages_are_known_and_what_was_released_is_nobodys)
 {
-    enum { BLOCKS = 20000, BYTES = 200, KEPT_EACH = 300 };
+    enum { BLOCKS = 20000, BYTES = 200, KEPT_EACH = 150 };
     static unsigned char *blocks[BLOCKS];
     unsigned char byte = 1;
     size_t released = 0;

@@ -516,7 +516,7 @@ static struct slab *fill_a_slab(void **full)
 
 TEST(a_handler_may_free_between_a_count_and_its_event)
 {
-    void *full[64];
+    void *full[64] = {NULL};
     struct slab *due = NULL, *none = NULL;
 
     begin();
@@ -534,7 +534,7 @@ TEST(a_handler_may_free_between_a_count_and_its_event)
 
 TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
 {
-    void *full[64];
+    void *full[64] = {NULL};
 
     begin();
     struct slab *const slab = fill_a_slab(full);

@@ -161,44 +161,6 @@ static void put_table(FILE *text, const struct tune_sweep *sweep, int threading,
         put_row(text, sweep, threading, operation, size);
 }
 
-static void put_bound(FILE *text, const char *key, size_t bytes)
-{
-    if (bytes == SIZE_MAX)
-        (void)fprintf(text, "%s:off", key);
-    else if (bytes % (1 << 20) == 0)
-        (void)fprintf(text, "%s:%zuM", key, bytes >> 20);
-    else
-        (void)fprintf(text, "%s:%zuK", key, bytes >> 10);
-}
-
-/* The settings that the advice comes to, "" when it is to leave everything. */
-static char *conf_of(const struct tune_advice *advice)
-{
-    static const char *const keys[TUNE_OPERATIONS][2] = {{"mem_copy_rep_min", "mem_copy_rep_max"},
-                                                         {"mem_set_rep_min", "mem_set_rep_max"}};
-    char *conf = NULL;
-    size_t bytes;
-    FILE *const text = open_memstream(&conf, &bytes);
-    const char *comma = "";
-
-    if (text == NULL)
-        return NULL;
-    if (advice->changes_level) {
-        (void)fprintf(text, "mem_level:%s", tune_variants[advice->level].name);
-        comma = ",";
-    }
-    for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
-        if (!advice->changes[operation])
-            continue;
-        (void)fputs(comma, text);
-        put_bound(text, keys[operation][0], advice->range[operation].least);
-        (void)fputc(',', text);
-        put_bound(text, keys[operation][1], advice->range[operation].most);
-        comma = ",";
-    }
-    return fclose(text) == 0 ? conf : NULL;
-}
-
 static void put_sentence(FILE *text, const struct tune_advice *advice, enum tune_operation operation)
 {
     const struct tune_range range = advice->range[operation];
@@ -216,23 +178,6 @@ static void put_sentence(FILE *text, const struct tune_advice *advice, enum tune
     if (range.most != SIZE_MAX)
         (void)fprintf(text, ", and slower from %s on", units_bytes(range.most).text);
     (void)fputc('\n', text);
-}
-
-/* What gives the system's own memcpy and memset the same. source: glibc manual, "Hardware Capability Tunables". */
-static void put_tunables(FILE *text, const struct tune_advice *advice)
-{
-    static const char *const names[TUNE_OPERATIONS] = {"x86_rep_movsb_threshold", "x86_rep_stosb_threshold"};
-    const char *before = "for libc's own, not measured: GLIBC_TUNABLES=";
-
-    for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
-        const size_t least = advice->range[operation].least;
-        if (!advice->changes[operation] || least == SIZE_MAX)
-            continue;
-        (void)fprintf(text, "%sglibc.cpu.%s=%zu", before, names[operation], least);
-        before = ":";
-    }
-    if (*before == ':')
-        (void)fputc('\n', text);
 }
 
 static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf, uint64_t seed)
@@ -260,7 +205,7 @@ static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *a
         put_sentence(text, advice, (enum tune_operation)operation);
     if (*conf != '\0')
         (void)fprintf(text, "ASHLAR_CONF=%s\n", conf);
-    put_tunables(text, advice);
+    tune_put_tunables(text, advice);
     return fclose(text) == 0 ? whole : NULL;
 }
 
@@ -344,7 +289,7 @@ static int write_conf(const char *path, const char *conf)
 static int tell(const struct options *options, const struct tune_sweep *sweep)
 {
     const struct tune_advice advice = tune_judge(sweep);
-    char *const conf = conf_of(&advice);
+    char *const conf = tune_conf(&advice);
     char *text = NULL;
 
     if (conf != NULL)

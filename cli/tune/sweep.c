@@ -15,19 +15,6 @@
 
 enum { CHILD_SECONDS = 60, PAIRS = TUNE_VARIANTS * TUNE_THREADINGS };
 
-#define LOOPS ",mem_copy_rep_min:off,mem_set_rep_min:off"
-
-const struct tune_variant_info tune_variants[TUNE_VARIANTS] = {
-    [TUNE_LIBC] = {"libc", NULL},
-    [TUNE_SSE2] = {"sse2", "mem_level:sse2" LOOPS},
-    [TUNE_AVX2] = {"avx2", "mem_level:avx2" LOOPS},
-    [TUNE_AVX512] = {"avx512", "mem_level:avx512" LOOPS},
-    [TUNE_AUTO_LOOP] = {"auto", "mem_level:auto" LOOPS},
-    [TUNE_STRING] = {"string", "mem_copy_rep_min:1,mem_copy_rep_max:off,mem_set_rep_min:1,mem_set_rep_max:off"},
-    [TUNE_DEFAULT] = {"default", ""},
-    [TUNE_AGAIN] = {"again", ""},
-};
-
 void tune_plan(struct tune_sweep *sweep, size_t most)
 {
     cpu_set_t allowed;

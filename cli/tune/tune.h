@@ -3,7 +3,8 @@
  *   sweep.c    rounds of children, each with one variant preloaded -->  samples
  *   measure.c  in the child: time every size                              |
  *   judge.c    samples --> where which variant is faster, and what that would change
- *   ../cmd_tune.c   options, tables, the configuration */
+ *   settings.c as options: what forces a variant, and what an advice comes to
+ *   ../cmd_tune.c   the command line, tables, sentences */
 #ifndef ASHLAR_CLI_TUNE_TUNE_H
 #define ASHLAR_CLI_TUNE_TUNE_H
 
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum tune_operation { TUNE_COPY, TUNE_SET, TUNE_OPERATIONS };
 
@@ -37,8 +39,6 @@ struct tune_variant_info {
     const char *name;
     const char *options; /* NULL: nothing is preloaded */
 };
-
-extern const struct tune_variant_info tune_variants[TUNE_VARIANTS];
 
 /* Nanoseconds a call. */
 struct tune_round {
@@ -90,5 +90,17 @@ double tune_median(const struct tune_sweep *sweep, enum tune_variant variant, in
                    enum tune_operation operation, int size);
 
 struct tune_advice tune_judge(const struct tune_sweep *sweep);
+
+/* ---- settings.c ---- */
+
+extern const struct tune_variant_info tune_variants[TUNE_VARIANTS];
+
+/* The settings for ASHLAR_CONF that an advice comes to, "" when it is to leave everything. The caller frees them.
+ * returns: NULL when there is no memory. */
+char *tune_conf(const struct tune_advice *advice);
+
+/* A line with what gives libc's own memcpy and memset the same, or none. source: glibc manual, "Hardware Capability
+ * Tunables". */
+void tune_put_tunables(FILE *text, const struct tune_advice *advice);
 
 #endif

@@ -16,12 +16,18 @@ NEVER = "-1"  # SIZE_MAX
 def judged(*words, numbers=()):
     done = subprocess.run([JUDGED, *map(str, words)], input=" ".join(map(repr, numbers)), capture_output=True, text=True,
                           check=True, timeout=60)
-    return done.stdout.split()
+    return done.stdout.splitlines()
 
 
 def advice(*changes, rounds=11, noise=0.02, seed=1):
     """(level, copy, set) for made-up times."""
-    return tuple(judged("sweep", rounds, noise, seed, *changes))
+    return tuple(judged("sweep", rounds, noise, seed, *changes)[0].split())
+
+
+def settings(*changes):
+    """(ASHLAR_CONF, line with GLIBC_TUNABLES) for made-up times; "" is none."""
+    told = judged("sweep", 11, 0.02, 1, *changes)
+    return told[1], "".join(told[2:])
 
 
 KEPT = ("auto", "kept", "kept")
@@ -68,17 +74,27 @@ def level_is_changed_where_its_loops_are_faster():
 
 
 @story
+def settings_name_every_byte_of_a_bound():
+    is_equal(settings(), ("", ""))
+    is_equal(settings("avx2:copy:1:1000000000:0.8", "avx2:set:1:1000000000:0.8", "string:copy:512:1000000000:0.6",
+                      "string:set:2048:2097152:0.6"),
+             ("mem_level:avx2,mem_copy_rep_min:512,mem_copy_rep_max:off,mem_set_rep_min:2K,mem_set_rep_max:2M",
+              "for libc's own, not measured: GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=512:"
+              "glibc.cpu.x86_rep_stosb_threshold=2048"))
+
+
+@story
 def intervals_are_those_of_many_resamples():
     dice = random.Random(1)
     for count in (5, 11, 40):
         values = [dice.lognormvariate(0, 0.2) for _ in range(count)]
-        median, low, high, p99 = map(float, judged("median", numbers=values))
+        median, low, high, p99 = map(float, judged("median", numbers=values)[0].split())
         medians = sorted(statistics.median(dice.choices(values, k=count)) for _ in range(4000))
         spread = max(values) - min(values)
         is_equal(median, statistics.median(values))
         assert low <= median <= high and p99 <= max(values), (low, median, high, p99)
         assert abs(low - medians[100]) < 0.15 * spread and abs(high - medians[3899]) < 0.15 * spread, (low, high, count)
-    is_equal(judged("median", numbers=[3.0] * 7), ["3"] * 4)
+    is_equal(judged("median", numbers=[3.0] * 7), ["3 3 3 3"])
 
 
 main()

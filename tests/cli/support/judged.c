@@ -2,7 +2,8 @@
  *
  *   judged median < NUMBERS                     median, low and high of numbers, each from a run of its own
  *   judged sweep ROUNDS NOISE SEED [CHANGE...]  advice for a sweep of made-up times: "LEVEL COPY SET", where COPY is
- *                                               "kept" or "FROM-BELOW" in bytes
+ *                                               "kept" or "FROM-BELOW" in bytes; then the settings for
+ *                                               ASHLAR_CONF, and the line with those for GLIBC_TUNABLES
  *
  * All ways take as long, with a spread of NOISE (a share of 1) in each time. A CHANGE is
  * VARIANT:OPERATION:FROM:TO:FACTOR: that variant takes FACTOR times as long for sizes from FROM up to TO. */
@@ -15,8 +16,6 @@
 
 enum { NUMBERS_MOST = 1000 };
 
-static const char *const variants[TUNE_VARIANTS] = {"libc", "sse2",   "avx2",    "avx512",
-                                                    "auto", "string", "default", "again"};
 static uint64_t state;
 
 /* About normal: mean 1, deviation `noise`. */
@@ -54,7 +53,7 @@ static bool change(struct tune_sweep *sweep, const char *text)
 
     if (sscanf(text, "%15[^:]:%7[^:]:%zu:%zu:%lf", variant, operation, &from, &to, &factor) != 5)
         return false;
-    while (which < TUNE_VARIANTS && strcmp(variants[which], variant) != 0)
+    while (which < TUNE_VARIANTS && strcmp(tune_variants[which].name, variant) != 0)
         which++;
     if (which == TUNE_VARIANTS)
         return false;
@@ -88,10 +87,15 @@ static int judge_sweep(int argc, char **argv)
         if (!change(&sweep, argv[i]))
             return 2;
     const struct tune_advice advice = tune_judge(&sweep);
-    (void)printf("%s", variants[advice.level]);
+    char *const conf = tune_conf(&advice);
+    if (conf == NULL)
+        return 1;
+    (void)printf("%s", tune_variants[advice.level].name);
     print_range(&advice, TUNE_COPY);
     print_range(&advice, TUNE_SET);
-    (void)putchar('\n');
+    (void)printf("\n%s\n", conf);
+    tune_put_tunables(stdout, &advice);
+    free(conf);
     return 0;
 }
 

@@ -128,7 +128,7 @@ static double best_ns(const struct tune_sweep *sweep, int threading, enum tune_o
     double best = 0;
 
     for (int variant = 0; variant < TUNE_VARIANTS; variant++)
-        if (sweep->has[variant]) {
+        if (tune_has(sweep, (enum tune_variant)variant, operation)) {
             const double ns = tune_median(sweep, (enum tune_variant)variant, threading, operation, size);
             best = best == 0 || ns < best ? ns : best;
         }
@@ -142,7 +142,7 @@ static void put_row(FILE *text, const struct tune_sweep *sweep, int threading, e
 
     (void)fprintf(text, "%10s", units_bytes(sweep->sizes[size]).text);
     for (int variant = 0; variant < TUNE_AGAIN; variant++)
-        if (sweep->has[variant])
+        if (tune_has(sweep, (enum tune_variant)variant, operation))
             (void)fprintf(text, " %8.1f",
                           (double)sweep->sizes[size] /
                               tune_median(sweep, (enum tune_variant)variant, threading, operation, size));
@@ -154,29 +154,43 @@ static void put_table(FILE *text, const struct tune_sweep *sweep, int threading,
     (void)fprintf(text, "\n%s, %d thread%s: bytes a nanosecond (medians)\n      size", operation_names[operation],
                   threading + 1, threading == 0 ? "" : "s, each");
     for (int variant = 0; variant < TUNE_AGAIN; variant++)
-        if (sweep->has[variant])
+        if (tune_has(sweep, (enum tune_variant)variant, operation))
             (void)fprintf(text, " %8s", tune_variants[variant].name);
     (void)fputs("  default/best\n", text);
     for (int size = 0; size < sweep->size_count; size++)
         put_row(text, sweep, threading, operation, size);
 }
 
-static void put_sentence(FILE *text, const struct tune_advice *advice, enum tune_operation operation)
+static void put_string_part(FILE *text, struct tune_range range)
 {
-    const struct tune_range range = advice->range[operation];
-
-    (void)fprintf(text, "%s: ", operation_names[operation]);
-    if (!advice->changes[operation]) {
-        (void)fputs("no significant difference; default kept\n", text);
-        return;
-    }
     if (range.least == SIZE_MAX) {
-        (void)fputs("loops are faster than the string instruction, everywhere\n", text);
+        (void)fputs("the string instruction is nowhere faster than loops", text);
         return;
     }
     (void)fprintf(text, "the string instruction is faster from %s on", units_bytes(range.least).text);
     if (range.most != SIZE_MAX)
         (void)fprintf(text, ", and slower from %s on", units_bytes(range.most).text);
+}
+
+static void put_nt_part(FILE *text, size_t from)
+{
+    if (from == SIZE_MAX)
+        (void)fputs("stores past the caches are slower", text);
+    else
+        (void)fprintf(text, "stores past the caches are faster from %s on", units_bytes(from).text);
+}
+
+static void put_sentence(FILE *text, const struct tune_ways *ways, enum tune_operation operation)
+{
+    (void)fprintf(text, "%s: ", operation_names[operation]);
+    if (tune_changes_string(ways))
+        put_string_part(text, ways->string);
+    if (tune_changes_string(ways) && tune_changes_nt(ways))
+        (void)fputs("; ", text);
+    if (tune_changes_nt(ways))
+        put_nt_part(text, ways->nt_from);
+    if (!tune_changes_string(ways) && !tune_changes_nt(ways))
+        (void)fputs("no significant difference; default kept", text);
     (void)fputc('\n', text);
 }
 
@@ -202,7 +216,7 @@ static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *a
     else
         (void)fputs("no significant difference; default kept\n", text);
     for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
-        put_sentence(text, advice, (enum tune_operation)operation);
+        put_sentence(text, &advice->ways[operation], (enum tune_operation)operation);
     if (*conf != '\0')
         (void)fprintf(text, "ASHLAR_CONF=%s\n", conf);
     tune_put_tunables(text, advice);
@@ -211,7 +225,10 @@ static char *as_text(const struct tune_sweep *sweep, const struct tune_advice *a
 
 /* ---- JSON ---- */
 
-static json_t *bound_or_null(size_t bytes) { return bytes == SIZE_MAX ? json_null() : json_integer((json_int_t)bytes); }
+static json_t *bound_or_null(size_t bytes)
+{
+    return bytes == SIZE_MAX || bytes == TUNE_NT_AUTO ? json_null() : json_integer((json_int_t)bytes);
+}
 
 static json_t *cells(const struct tune_sweep *sweep)
 {
@@ -221,7 +238,7 @@ static json_t *cells(const struct tune_sweep *sweep)
         for (int threading = 0; threading < sweep->threadings; threading++)
             for (int size = 0; size < sweep->size_count; size++)
                 for (int variant = 0; variant < TUNE_VARIANTS; variant++) {
-                    if (!sweep->has[variant])
+                    if (!tune_has(sweep, (enum tune_variant)variant, (enum tune_operation)operation))
                         continue;
                     const struct statistics against = tune_ratio(sweep, (enum tune_operation)operation, threading, size,
                                                                  TUNE_DEFAULT, (enum tune_variant)variant);
@@ -236,16 +253,26 @@ static json_t *cells(const struct tune_sweep *sweep)
     return rows;
 }
 
+static json_t *ways_of(const struct tune_ways *ways, enum tune_operation operation)
+{
+    json_t *const told = json_pack("{s:o, s:o, s:b}", "string_from", bound_or_null(ways->string.least), "string_below",
+                                   bound_or_null(ways->string.most), "changes", tune_changes_string(ways));
+
+    if (operation == TUNE_COPY) {
+        (void)json_object_set_new(told, "nt_from", bound_or_null(ways->nt_from));
+        (void)json_object_set_new(told, "changes_nt", json_boolean(tune_changes_nt(ways)));
+    }
+    return told;
+}
+
 static char *as_json(const struct tune_sweep *sweep, const struct tune_advice *advice, const char *conf, uint64_t seed)
 {
     json_t *const told = json_pack(
-        "{s:s, s:I, s:i, s:i, s:i, s:f, s:s, s:{s:o, s:o, s:b}, s:{s:o, s:o, s:b}, s:s, s:b, s:o}", "schema",
-        "ashlar.tune/1", "seed", (json_int_t)seed, "rounds", sweep->rounds, "discarded", sweep->discarded, "disturbed",
-        sweep->disturbed, "noise", advice->noise, "conf", conf, "copy", "string_from",
-        bound_or_null(advice->range[TUNE_COPY].least), "string_below", bound_or_null(advice->range[TUNE_COPY].most),
-        "changes", advice->changes[TUNE_COPY], "set", "string_from", bound_or_null(advice->range[TUNE_SET].least),
-        "string_below", bound_or_null(advice->range[TUNE_SET].most), "changes", advice->changes[TUNE_SET], "level",
-        tune_variants[advice->level].name, "changes_level", advice->changes_level, "cells", cells(sweep));
+        "{s:s, s:I, s:i, s:i, s:i, s:f, s:s, s:o, s:o, s:s, s:b, s:o}", "schema", "ashlar.tune/1", "seed",
+        (json_int_t)seed, "rounds", sweep->rounds, "discarded", sweep->discarded, "disturbed", sweep->disturbed,
+        "noise", advice->noise, "conf", conf, "copy", ways_of(&advice->ways[TUNE_COPY], TUNE_COPY), "set",
+        ways_of(&advice->ways[TUNE_SET], TUNE_SET), "level", tune_variants[advice->level].name, "changes_level",
+        advice->changes_level, "cells", cells(sweep));
     char *const text = value_lines(told, JSON_INDENT(1));
 
     json_decref(told);

@@ -178,20 +178,88 @@ static struct tune_range range_of(const struct tune_sweep *sweep, double margin,
     return range;
 }
 
-/* Whether that range is better than the default somewhere, and worse nowhere. */
+/* ---- Ways by size --------------------------------------------------------------------------------------------------------------- */
+
+/* The way that `ways` take where they do not go past the caches. */
+static enum tune_variant cached_way(const struct tune_sweep *sweep, const struct tune_ways *ways, int size)
+{
+    const size_t bytes = sweep->sizes[size];
+
+    return bytes >= ways->string.least && bytes < ways->string.most ? TUNE_STRING : ways->loop;
+}
+
+/* Whether the default goes past the caches there, for all that can be told: it takes as long. */
+static bool default_seems_past(const struct tune_sweep *sweep, double margin, enum tune_operation operation, int size)
+{
+    return tune_has(sweep, TUNE_NT, operation) && sweep->sizes[size] >= sweep->nt_least &&
+           compare(sweep, margin, operation, size, TUNE_DEFAULT, TUNE_NT) == SAME;
+}
+
+/* The way that `ways` take at one size. Where they leave it to the default whether to go past the caches, and that may
+ * do so, they are the default. */
+static enum tune_variant way_at(const struct tune_sweep *sweep, double margin, enum tune_operation operation,
+                                const struct tune_ways *ways, int size)
+{
+    if (ways->nt_from != TUNE_NT_AUTO)
+        return sweep->sizes[size] >= ways->nt_from ? TUNE_NT : cached_way(sweep, ways, size);
+    return default_seems_past(sweep, margin, operation, size) ? TUNE_DEFAULT : cached_way(sweep, ways, size);
+}
+
+/* Whether `ways` are better than `before` somewhere, and worse nowhere. */
 static bool is_worth_it(const struct tune_sweep *sweep, double margin, enum tune_operation operation,
-                        enum tune_variant loop, struct tune_range range)
+                        const struct tune_ways *before, const struct tune_ways *ways)
 {
     bool any = false;
 
     for (int size = 0; size < sweep->size_count; size++) {
-        const bool is_in = sweep->sizes[size] >= range.least && sweep->sizes[size] < range.most;
-        const enum verdict verdict = compare(sweep, margin, operation, size, TUNE_DEFAULT, is_in ? TUNE_STRING : loop);
+        const enum verdict verdict =
+            compare(sweep, margin, operation, size, way_at(sweep, margin, operation, before, size),
+                    way_at(sweep, margin, operation, ways, size));
         if (verdict == WORSE)
             return false;
         any = any || verdict == BETTER;
     }
     return any;
+}
+
+/* The same ways, past the caches from where on that is better than not, and at no larger size worse; or never, where
+ * the default goes there and is worse for it; else that is left to the default. */
+static struct tune_ways judge_past(const struct tune_sweep *sweep, double margin, enum tune_operation operation,
+                                   struct tune_ways ways)
+{
+    const struct tune_ways never = {ways.loop, ways.string, SIZE_MAX};
+
+    ways.nt_from = TUNE_NT_AUTO;
+    if (!tune_has(sweep, TUNE_NT, operation))
+        return ways;
+    for (int size = 0; size < sweep->size_count; size++) {
+        if (sweep->sizes[size] < sweep->nt_least)
+            continue;
+        const enum verdict verdict = compare(sweep, margin, operation, size, cached_way(sweep, &ways, size), TUNE_NT);
+        if (verdict == WORSE)
+            ways.nt_from = TUNE_NT_AUTO;
+        else if (verdict == BETTER && ways.nt_from == TUNE_NT_AUTO)
+            ways.nt_from = sweep->sizes[size];
+    }
+    return ways.nt_from == TUNE_NT_AUTO && is_worth_it(sweep, margin, operation, &ways, &never) ? never : ways;
+}
+
+/* What to advise, with loops of `level`: to go past the caches, and the string instruction's range only if that brings
+ * something more. Each is judged as a whole: loops may be worse where stores past the caches are better than both. */
+static struct tune_ways best_ways(const struct tune_sweep *sweep, double margin, enum tune_operation operation,
+                                  enum tune_variant level)
+{
+    const struct tune_ways by_default = {TUNE_DEFAULT, {SIZE_MAX, SIZE_MAX}, TUNE_NT_AUTO};
+    const struct tune_ways ranged = {level, range_of(sweep, margin, operation, level), TUNE_NT_AUTO};
+    const struct tune_ways candidates[] = {judge_past(sweep, margin, operation, by_default),
+                                           judge_past(sweep, margin, operation, ranged)};
+    struct tune_ways best = by_default;
+
+    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++)
+        if (is_worth_it(sweep, margin, operation, &by_default, &candidates[i]) &&
+            is_worth_it(sweep, margin, operation, &best, &candidates[i]))
+            best = candidates[i];
+    return best;
 }
 
 struct tune_advice tune_judge(const struct tune_sweep *sweep)
@@ -201,10 +269,7 @@ struct tune_advice tune_judge(const struct tune_sweep *sweep)
 
     advice.level = best_level(sweep, margin);
     advice.changes_level = advice.level != TUNE_AUTO_LOOP;
-    for (int i = 0; i < TUNE_OPERATIONS; i++) {
-        const enum tune_operation operation = (enum tune_operation)i;
-        advice.range[i] = range_of(sweep, margin, operation, advice.level);
-        advice.changes[i] = is_worth_it(sweep, margin, operation, advice.level, advice.range[i]);
-    }
+    for (int operation = 0; operation < TUNE_OPERATIONS; operation++)
+        advice.ways[operation] = best_ways(sweep, margin, (enum tune_operation)operation, advice.level);
     return advice;
 }

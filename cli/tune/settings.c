@@ -1,15 +1,17 @@
 /* settings.c: variants and advice as options: what forces the one, and what the other comes to. */
 #include "tune.h"
 
-#define LOOPS ",mem_copy_rep_min:off,mem_set_rep_min:off"
+#define CACHED "mem_copy_nt_min:off,"
+#define LOOPS CACHED "mem_copy_rep_min:off,mem_set_rep_min:off,"
 
 const struct tune_variant_info tune_variants[TUNE_VARIANTS] = {
     [TUNE_LIBC] = {"libc", NULL},
-    [TUNE_SSE2] = {"sse2", "mem_level:sse2" LOOPS},
-    [TUNE_AVX2] = {"avx2", "mem_level:avx2" LOOPS},
-    [TUNE_AVX512] = {"avx512", "mem_level:avx512" LOOPS},
-    [TUNE_AUTO_LOOP] = {"auto", "mem_level:auto" LOOPS},
-    [TUNE_STRING] = {"string", "mem_copy_rep_min:1,mem_copy_rep_max:off,mem_set_rep_min:1,mem_set_rep_max:off"},
+    [TUNE_SSE2] = {"sse2", LOOPS "mem_level:sse2"},
+    [TUNE_AVX2] = {"avx2", LOOPS "mem_level:avx2"},
+    [TUNE_AVX512] = {"avx512", LOOPS "mem_level:avx512"},
+    [TUNE_AUTO_LOOP] = {"auto", LOOPS "mem_level:auto"},
+    [TUNE_STRING] = {"string", CACHED "mem_copy_rep_min:1,mem_copy_rep_max:off,mem_set_rep_min:1,mem_set_rep_max:off"},
+    [TUNE_NT] = {"nt", "mem_copy_nt_min:1"},
     [TUNE_DEFAULT] = {"default", ""},
     [TUNE_AGAIN] = {"again", ""},
 };
@@ -41,24 +43,33 @@ char *tune_conf(const struct tune_advice *advice)
     if (advice->changes_level)
         (void)fprintf(text, "mem_level:%s", tune_variants[advice->level].name);
     for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
-        if (!advice->changes[operation])
-            continue;
-        put_bound(text, keys[operation][0], advice->range[operation].least);
-        put_bound(text, keys[operation][1], advice->range[operation].most);
+        const struct tune_ways *const ways = &advice->ways[operation];
+        if (tune_changes_string(ways)) {
+            put_bound(text, keys[operation][0], ways->string.least);
+            put_bound(text, keys[operation][1], ways->string.most);
+        }
+        if (tune_changes_nt(ways))
+            put_bound(text, "mem_copy_nt_min", ways->nt_from);
     }
     return fclose(text) == 0 ? conf : NULL;
 }
 
 void tune_put_tunables(FILE *text, const struct tune_advice *advice)
 {
-    static const char *const names[TUNE_OPERATIONS] = {"x86_rep_movsb_threshold", "x86_rep_stosb_threshold"};
+    const struct tune_ways *const copy = &advice->ways[TUNE_COPY], *const set = &advice->ways[TUNE_SET];
+    const struct {
+        const char *name;
+        bool is_changed;
+        size_t least;
+    } tunables[] = {{"x86_rep_movsb_threshold", tune_changes_string(copy), copy->string.least},
+                    {"x86_non_temporal_threshold", tune_changes_nt(copy), copy->nt_from},
+                    {"x86_rep_stosb_threshold", tune_changes_string(set), set->string.least}};
     const char *before = "for libc's own, not measured: GLIBC_TUNABLES=";
 
-    for (int operation = 0; operation < TUNE_OPERATIONS; operation++) {
-        const size_t least = advice->range[operation].least;
-        if (!advice->changes[operation] || least == SIZE_MAX)
+    for (size_t i = 0; i < sizeof tunables / sizeof tunables[0]; i++) {
+        if (!tunables[i].is_changed || tunables[i].least == SIZE_MAX)
             continue;
-        (void)fprintf(text, "%sglibc.cpu.%s=%zu", before, names[operation], least);
+        (void)fprintf(text, "%sglibc.cpu.%s=%zu", before, tunables[i].name, tunables[i].least);
         before = ":";
     }
     if (*before == ':')

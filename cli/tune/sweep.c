@@ -15,6 +15,17 @@
 
 enum { CHILD_SECONDS = 60, PAIRS = TUNE_VARIANTS * TUNE_THREADINGS };
 
+/* Eight second-level caches of a core: who reads a smaller copy afterwards would pay for what the copy saved, and a
+ * sweep does not read. A size that is not told, or hardly true, is replaced as src/mem/level.c does it. */
+static size_t nt_least(void)
+{
+    enum { CACHES = 8, UNKNOWN = 512 << 10, LEAST = 128 << 10, MOST = 4 << 20 };
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    const long cache = bytes <= 0 ? UNKNOWN : bytes < LEAST ? LEAST : bytes > MOST ? MOST : bytes;
+
+    return CACHES * (size_t)cache;
+}
+
 void tune_plan(struct tune_sweep *sweep, size_t most)
 {
     cpu_set_t allowed;
@@ -24,13 +35,15 @@ void tune_plan(struct tune_sweep *sweep, size_t most)
         sweep->sizes[sweep->size_count++] = bytes;
     sweep->threadings =
         sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 1 ? TUNE_THREADINGS : 1;
+    sweep->nt_least = nt_least();
     for (int variant = 0; variant < TUNE_VARIANTS; variant++)
         sweep->has[variant] = true;
 #if defined(__x86_64__)
     sweep->has[TUNE_AVX2] = __builtin_cpu_supports("avx2");
     sweep->has[TUNE_AVX512] = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 #else
-    sweep->has[TUNE_SSE2] = sweep->has[TUNE_AVX2] = sweep->has[TUNE_AVX512] = sweep->has[TUNE_STRING] = false;
+    sweep->has[TUNE_SSE2] = sweep->has[TUNE_AVX2] = sweep->has[TUNE_AVX512] = false;
+    sweep->has[TUNE_STRING] = sweep->has[TUNE_NT] = false;
 #endif
 }
 

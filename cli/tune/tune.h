@@ -27,6 +27,7 @@ enum tune_variant {
     TUNE_AVX512,
     TUNE_AUTO_LOOP, /* loops of the vectors that would be chosen */
     TUNE_STRING,    /* the string instruction, wherever it may be used at all */
+    TUNE_NT,        /* copies past the caches, likewise; fills are the default's */
     TUNE_DEFAULT,   /* as without any option */
     TUNE_AGAIN,     /* the same: the difference to it is noise */
     TUNE_VARIANTS
@@ -49,12 +50,19 @@ struct tune_sweep {
     size_t sizes[TUNE_SIZES]; /* TUNE_LEAST and its doubles */
     int size_count;
     int threadings;          /* 1 where there is one processor for us */
+    size_t nt_least;         /* copies past the caches are judged from here on: below, their readers would pay */
     bool has[TUNE_VARIANTS]; /* what the processor can do */
     int rounds;
     int discarded; /* rounds in which the host took more than 1 % of the time */
     int disturbed; /* such rounds that count, since there was no time for others */
     struct tune_round samples[TUNE_ROUNDS];
 };
+
+/* Whether `variant` is a way of its own to do that: past the caches, only copies go. */
+static inline bool tune_has(const struct tune_sweep *sweep, enum tune_variant variant, enum tune_operation operation)
+{
+    return sweep->has[variant] && (variant != TUNE_NT || operation == TUNE_COPY);
+}
 
 /* Fill in what is to be measured: sizes up to `most`. */
 void tune_plan(struct tune_sweep *sweep, size_t most);
@@ -68,18 +76,30 @@ int tune_child(int argc, char **argv);
 
 /* ---- judge.c ---- */
 
-/* From `least` bytes on and below `most`, the string instruction; SIZE_MAX: no end. `least` SIZE_MAX: never. */
+/* From `least` bytes on and below `most`; SIZE_MAX: no end. `least` SIZE_MAX: never. */
 struct tune_range {
     size_t least, most;
 };
+
+/* The `nt_from` that leaves it to the default. */
+#define TUNE_NT_AUTO ((size_t)0)
+
+/* Which way is taken at which size. */
+struct tune_ways {
+    enum tune_variant loop;   /* where neither of these is; TUNE_DEFAULT: `string` is left to the default, too */
+    struct tune_range string; /* the string instruction */
+    size_t nt_from;           /* copies from here on go past the caches; SIZE_MAX: none; or TUNE_NT_AUTO */
+};
+
+static inline bool tune_changes_string(const struct tune_ways *ways) { return ways->loop != TUNE_DEFAULT; }
+
+static inline bool tune_changes_nt(const struct tune_ways *ways) { return ways->nt_from != TUNE_NT_AUTO; }
 
 struct tune_advice {
     double noise;            /* the most that two runs of the same differ, as a share of 1 */
     enum tune_variant level; /* the fastest loop, TUNE_AUTO_LOOP if no other is clearly faster */
     bool changes_level;
-    bool
-        changes[TUNE_OPERATIONS]; /* whether `range` is clearly faster than the default somewhere, and nowhere slower */
-    struct tune_range range[TUNE_OPERATIONS];
+    struct tune_ways ways[TUNE_OPERATIONS]; /* clearly faster than the default somewhere, and nowhere slower; or it */
 };
 
 /* How much longer `slow` takes than `fast`. */

@@ -32,6 +32,9 @@ def figures_and_advice_fit_the_schema_and_each_other():
         assert cell["lo"] <= cell["default_over_this"] <= cell["hi"], cell
         if cell["variant"] == "default":
             is_equal(cell["default_over_this"], 1)
+    is_equal({cell["operation"] for cell in told["cells"] if cell["variant"] == "nt"},
+             {"copy"} if os.uname().machine == "x86_64" else set())
+    is_equal((told["copy"]["nt_from"], told["copy"]["changes_nt"]), (None, False), "64 KiB are in some cache")
     larger = [cell["ns"] for cell in told["cells"] if (cell["operation"], cell["threads"], cell["variant"]) == ("copy", 1, "sse2")]
     assert larger[-1] > larger[0], "64 KiB take no longer than 64 bytes"
 

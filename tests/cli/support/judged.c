@@ -2,11 +2,14 @@
  *
  *   judged median < NUMBERS                     median, low and high of numbers, each from a run of its own
  *   judged sweep ROUNDS NOISE SEED [CHANGE...]  advice for a sweep of made-up times: "LEVEL COPY SET", where COPY is
- *                                               "kept" or "FROM-BELOW" in bytes; then the settings for
- *                                               ASHLAR_CONF, and the line with those for GLIBC_TUNABLES
+ *                                               "kept" or "FROM-BELOW" in bytes, with "/FROM" behind it
+ *                                               where copies past the caches are told it; then the
+ *                                               settings for ASHLAR_CONF, and the line with those for
+ *                                               GLIBC_TUNABLES
  *
  * All ways take as long, with a spread of NOISE (a share of 1) in each time. A CHANGE is
- * VARIANT:OPERATION:FROM:TO:FACTOR: that variant takes FACTOR times as long for sizes from FROM up to TO. */
+ * VARIANT:OPERATION:FROM:TO:FACTOR: that variant takes FACTOR times as long for sizes from FROM up to TO. Copies past
+ * the caches are looked at from NT_LEAST on. */
 #include "tune/tune.h"
 
 #include <math.h>
@@ -14,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBERS_MOST = 1000 };
+enum { NUMBERS_MOST = 1000, NT_LEAST = 16 << 20 };
 
 static uint64_t state;
 
@@ -32,6 +35,7 @@ static void make_sweep(struct tune_sweep *sweep, double noise)
 {
     sweep->size_count = TUNE_SIZES;
     sweep->threadings = TUNE_THREADINGS;
+    sweep->nt_least = NT_LEAST;
     for (int size = 0; size < TUNE_SIZES; size++)
         sweep->sizes[size] = (size_t)TUNE_LEAST << size;
     for (int variant = 0; variant < TUNE_VARIANTS; variant++) {
@@ -65,14 +69,14 @@ static bool change(struct tune_sweep *sweep, const char *text)
     return true;
 }
 
-static void print_range(const struct tune_advice *advice, enum tune_operation operation)
+static void print_ways(const struct tune_ways *ways)
 {
-    const struct tune_range range = advice->range[operation];
-
-    if (!advice->changes[operation])
-        (void)printf(" kept");
+    if (tune_changes_string(ways))
+        (void)printf(" %zd-%zd", (ssize_t)ways->string.least, (ssize_t)ways->string.most);
     else
-        (void)printf(" %zd-%zd", (ssize_t)range.least, (ssize_t)range.most);
+        (void)printf(" kept");
+    if (tune_changes_nt(ways))
+        (void)printf("/%zd", (ssize_t)ways->nt_from);
 }
 
 static int judge_sweep(int argc, char **argv)
@@ -91,8 +95,8 @@ static int judge_sweep(int argc, char **argv)
     if (conf == NULL)
         return 1;
     (void)printf("%s", tune_variants[advice.level].name);
-    print_range(&advice, TUNE_COPY);
-    print_range(&advice, TUNE_SET);
+    print_ways(&advice.ways[TUNE_COPY]);
+    print_ways(&advice.ways[TUNE_SET]);
     (void)printf("\n%s\n", conf);
     tune_put_tunables(stdout, &advice);
     free(conf);

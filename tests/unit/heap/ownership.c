@@ -506,6 +506,7 @@ static struct slab *fill_a_slab(void **full)
 {
     const uint32_t capacity = class_table[class_of(1024).i].capacity;
 
+    CHECK(capacity > 2);
     for (uint32_t i = 0; i < capacity; i++)
         full[i] = get_as(ANN, 1024);
     (void)get_as(ANN, 1024);
@@ -516,7 +517,7 @@ static struct slab *fill_a_slab(void **full)
 
 TEST(a_handler_may_free_between_a_count_and_its_event)
 {
-    void *full[64] = {NULL};
+    void *full[64];
     struct slab *due = NULL, *none = NULL;
 
     begin();
@@ -534,7 +535,7 @@ TEST(a_handler_may_free_between_a_count_and_its_event)
 
 TEST(a_full_slab_in_which_a_handler_freed_wakes_with_the_next_free)
 {
-    void *full[64] = {NULL};
+    void *full[64];
 
     begin();
     struct slab *const slab = fill_a_slab(full);

@@ -9,7 +9,7 @@
 enum { GRANULES = 8, FIRST = 1 };
 
 static _Alignas(1 << GRANULE_SHIFT) char range[GRANULES << GRANULE_SHIFT];
-static _Alignas(64) char table[GRANULES << LINE_SHIFT];
+static _Alignas(1 << LINE_SHIFT) char table[GRANULES << LINE_SHIFT];
 
 static struct slab *start(int class)
 {

@@ -3,22 +3,40 @@
 #include "mem/steps.h"
 #include "mem/stream.h"
 
+/* More than 128 bytes, by the widest loop that is made for so many. (The level may just have been learned: by then
+ * shorter ones are on their way here.) */
+static inline void move_by_loop(byte *to, const byte *from, size_t n)
+{
 #if defined(__x86_64__)
-/* copy_loop_end bytes or more, which are no loop's but if this declines. */
-static inline bool move_without_loop(byte *to, const byte *from, size_t n)
+    if (mem_limits.level == MEM_64 && n > 512) {
+        if (goes_upwards(to, from, n))
+            evex_copy_upwards(to, from, n);
+        else
+            evex_copy_downwards(to, from, n);
+        return;
+    }
+    if (mem_limits.level != MEM_16) {
+        mem_move_wide_32(to, from, n);
+        return;
+    }
+#endif
+    mem_move_wide_16(to, from, n);
+}
+
+/* copy_loop_end bytes or more. A function of its own, to which others jump: what it needs is not saved for all. */
+static NOINLINE void *move_many(byte *to, const byte *from, size_t n, void *result)
 {
     fault_if_negative(to, n);
-    if (stream_may_copy(to, from, n)) {
+#if defined(__x86_64__)
+    if (stream_may_copy(to, from, n))
         stream_copy(to, from, n);
-        return true;
-    }
-    if (repeat_may_copy(to, from, n)) {
+    else if (repeat_may_copy(to, from, n))
         repeat_copy(to, from, n);
-        return true;
-    }
-    return false;
-}
+    else
 #endif
+        move_by_loop(to, from, n);
+    return result;
+}
 
 void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 {
@@ -27,8 +45,8 @@ void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
         evex_copy_to_512(to, from, n);
         return result;
     }
-    if (unlikely(n >= mem_limits.copy_loop_end) && move_without_loop(to, from, n))
-        return result;
+    if (unlikely(n >= mem_limits.copy_loop_end))
+        return move_many(to, from, n, result);
     if (goes_upwards(to, from, n))
         evex_copy_upwards(to, from, n);
     else
@@ -41,16 +59,9 @@ void *mem_move_long(byte *to, const byte *from, size_t n, void *result)
 
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
 {
-#if defined(__x86_64__)
-    if (unlikely(n >= mem_limits.copy_loop_end) && move_without_loop(to, from, n))
-        return result;
-    if (mem_limits.level != MEM_16)
-        mem_move_wide_32(to, from, n);
-    else
-#else
-    fault_if_negative(to, n);
-#endif
-        mem_move_wide_16(to, from, n);
+    if (unlikely(n >= mem_limits.copy_loop_end))
+        return move_many(to, from, n, result);
+    move_by_loop(to, from, n);
     return result;
 }
 

@@ -2,17 +2,34 @@
 #include "mem/repeat.h"
 #include "mem/steps.h"
 
+/* As move_by_loop(). */
+static inline void set_by_loop(byte *to, int c, size_t n)
+{
 #if defined(__x86_64__)
-/* set_loop_end bytes or more, which are no loop's but if this declines. */
-static inline bool set_without_loop(byte *to, int c, size_t n)
+    if (mem_limits.level == MEM_64 && n > 512) {
+        evex_fill_more(to, c, n);
+        return;
+    }
+    if (mem_limits.level != MEM_16) {
+        mem_set_wide_32(to, c, n);
+        return;
+    }
+#endif
+    mem_set_wide_16(to, c, n);
+}
+
+/* set_loop_end bytes or more. As move_many(). */
+static NOINLINE void *set_many(byte *to, int c, size_t n)
 {
     fault_if_negative(to, n);
-    if (!mem_range_has(mem_limits.set_rep, n))
-        return false;
-    repeat_fill(to, c, n);
-    return true;
-}
+#if defined(__x86_64__)
+    if (mem_range_has(mem_limits.set_rep, n))
+        repeat_fill(to, c, n);
+    else
 #endif
+        set_by_loop(to, c, n);
+    return to;
+}
 
 void *mem_set_long(byte *to, int c, size_t n)
 {
@@ -21,8 +38,8 @@ void *mem_set_long(byte *to, int c, size_t n)
         evex_fill_to_512(to, c, n);
         return to;
     }
-    if (unlikely(n >= mem_limits.set_loop_end) && set_without_loop(to, c, n))
-        return to;
+    if (unlikely(n >= mem_limits.set_loop_end))
+        return set_many(to, c, n);
     evex_fill_more(to, c, n);
     return to;
 #else
@@ -32,16 +49,9 @@ void *mem_set_long(byte *to, int c, size_t n)
 
 void *mem_set_wide(byte *to, int c, size_t n)
 {
-#if defined(__x86_64__)
-    if (unlikely(n >= mem_limits.set_loop_end) && set_without_loop(to, c, n))
-        return to;
-    if (mem_limits.level != MEM_16)
-        mem_set_wide_32(to, c, n);
-    else
-#else
-    fault_if_negative(to, n);
-#endif
-        mem_set_wide_16(to, c, n);
+    if (unlikely(n >= mem_limits.set_loop_end))
+        return set_many(to, c, n);
+    set_by_loop(to, c, n);
     return to;
 }
 

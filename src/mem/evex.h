@@ -8,7 +8,8 @@
  *               off a page that may not be touched takes a hundred times as long. Its price: a load is not served from
  *               what a masked store has just written. docs/design/023
  *   65 .. 512   as many vectors from the start as to the end, all read first: no loop, whose end is not foreseen
- *   more        a loop of 256 bytes a turn with an aligned target; what wide.h says of head and tail is true here
+ *   more        a loop with an aligned target, 256 bytes a turn, for fills 512; what wide.h says of head and tail is
+ * true here
  *
  * source: Intel, "Optimization Reference Manual", masking. */
 #ifndef ASHLAR_MEM_EVEX_H
@@ -129,23 +130,36 @@ static inline void evex_fill_to_256(byte *to, int c, size_t n)
         STEPS(to, c, n, WRITE(64, zmm16) WRITE_LAST(128, zmm16));
 }
 
+/* 257 to 512 bytes: the two ends, and between them four lines of cache behind the one and four before the other, where
+ * there is room for so many. What reaches into two lines takes as long as two and a half. */
 static inline void evex_fill_to_512(byte *to, int c, size_t n)
 {
-    STEPS(to, c, n,
-          SPREAD(zmm16) WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16) WRITE_LAST(256, zmm16)
-              WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+    const size_t first = 64 - (uintptr_t)to % 64, lines_end = n - (uintptr_t)(to + n) % 64;
+    byte *const low = to + (first < n - 256 ? first : n - 256);
+    byte *const high = to + (lines_end > 256 ? lines_end - 256 : 0);
+
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(64, zmm16));
+    STEPS(low, c, 0, WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16));
+    STEPS(high, c, 0, WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16));
 }
 
-/* More than 512 bytes. */
+/* More than 512 bytes: the two ends, the last eight lines, and before them eight lines a turn. Few turns, so that their
+ * end is foreseen more often; and all else before them, so that little is left to do when it was not. */
 static inline void evex_fill_more(byte *to, int c, size_t n)
 {
-    byte *const last = to + n - EVEX_TURN;
+    enum { TURN = 512 };
+    const size_t lines_end = n - (uintptr_t)(to + n) % 64;
+    byte *const last = to + (lines_end > TURN ? lines_end - TURN : 0);
 
-    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16));
-    for (byte *at = to + 64 - (uintptr_t)to % 64; at < last; at += EVEX_TURN)
+    STEPS(to, c, n, SPREAD(zmm16) WRITE(0, zmm16) WRITE_LAST(64, zmm16));
+    STEPS(last, c, 0,
+          WRITE(0, zmm16) WRITE(64, zmm16) WRITE(128, zmm16) WRITE(192, zmm16) WRITE(256, zmm16) WRITE(320, zmm16)
+              WRITE(384, zmm16) WRITE(448, zmm16));
+    for (byte *at = to + 64 - (uintptr_t)to % 64; at < last; at += TURN)
         STEPS(at, c, 0,
-              WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16) WRITE_ALIGNED(128, zmm16) WRITE_ALIGNED(192, zmm16));
-    STEPS(to, c, n, WRITE_LAST(256, zmm16) WRITE_LAST(192, zmm16) WRITE_LAST(128, zmm16) WRITE_LAST(64, zmm16));
+              WRITE_ALIGNED(0, zmm16) WRITE_ALIGNED(64, zmm16) WRITE_ALIGNED(128, zmm16) WRITE_ALIGNED(192, zmm16)
+                  WRITE_ALIGNED(256, zmm16) WRITE_ALIGNED(320, zmm16) WRITE_ALIGNED(384, zmm16)
+                      WRITE_ALIGNED(448, zmm16));
 }
 
 #undef READ

@@ -57,9 +57,10 @@ ASHLAR_API int ashlar_memmove_checked(void *to, size_t room, const void *from, s
 ASHLAR_API int ashlar_memset_checked(void *to, size_t room, int c, size_t n);
 
 /* Copy, or fill, if no range leaves the heap block of this library that it begins in, as far as that can be told, and
- * memcpy's two do not overlap, nor touch. If not, nothing is written: `otherwise` is called with the same and shall
- * judge. For whoever gives libc's names to functions that check, and wants to hear nothing of most calls: they pass by
- * jumps. `in` and `caller` are handed through. returns: `to`, or what `otherwise` returned. */
+ * memcpy's two do not overlap, are not the same, and the target does not end where the source begins. If not, nothing
+ * is written: `otherwise` is called with the same and shall judge. For whoever gives libc's names to functions that
+ * check, and wants to hear nothing of most calls: they pass by jumps. `in` and `caller` are handed through. returns:
+ * `to`, or what `otherwise` returned. */
 typedef void *ashlar_copy_otherwise(void *to, const void *from, size_t n, const char *in, const void *caller);
 typedef void *ashlar_fill_otherwise(void *to, int c, size_t n, const char *in, const void *caller);
 ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise,

@@ -66,7 +66,7 @@ static double noise_of(const struct tune_sweep *sweep)
 enum verdict { WORSE = -1, SAME, BETTER };
 
 /* What the median of the ratios of all rounds exceeds, however they are distributed; 0 when they are too few to say.
- * Of all comparisons of a sweep between ways that are the same, not one exceeds 1 in 19 of 20 sweeps: that is the
+ * Of all comparisons of one way with one other that is the same, not one exceeds 1 in 19 of 20 sweeps: that is the
  * chance that so many of the rounds fall on one side of the median, divided among the comparisons. Sorts `ratios`.
  * source: Conover, "Practical Nonparametric Statistics", 1999, 3.2 (quantiles); Dunn, "Multiple comparisons among
  * means", Journal of the American Statistical Association 56, 1961. */

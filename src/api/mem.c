@@ -53,8 +53,8 @@ EXPORT int ashlar_memset_checked(void *to, size_t room, int c, size_t n)
 
 /* ---- Checked, for those who have libc's names --------------------------------------------------------------------------- */
 
-/* Nothing but jumps: what all three were given stays where it is, for the many calls that one look at a line for each
- * range shows to be right. The others are asked about by heap_bytes_left(). */
+/* Nothing but jumps for the many calls that a look at a line for each range shows to be right: what they were given
+ * stays where it is. The others are asked about by heap_bytes_left(), in move_or() and set_or(). */
 
 ALWAYS_INLINE bool has_room_at_once(const void *to, const void *from, size_t n)
 {

@@ -65,8 +65,8 @@ static struct heap_place place_in_run(granule_index index, uintptr_t address)
         return (struct heap_place){.kind = PLACE_UNUSED};
     case GRANULE_FREE:
     case GRANULE_FREE_TAIL:
-    case GRANULE_PURGING:
-        return (struct heap_place){.kind = PLACE_UNUSED};
+    case GRANULE_PURGING: /* unless it was led here by what an earlier look has left, and the large block just went */
+        return (struct heap_place){.kind = page_run_of(index).i == head.i ? PLACE_UNUSED : PLACE_UNKNOWN};
     default:
         return (struct heap_place){0};
     }

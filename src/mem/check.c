@@ -281,9 +281,9 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.small = (uint8_t)settings->numbers[OPTION_check_mem_small];
     mem_check.bytes_left = has_heap ? ashlar_bytes_left : all_is_room;
     mem_check.place_of = has_heap ? ashlar_place_of : all_is_unknown;
-    const bool hands_on = has_heap && &ashlar_memcpy_or != NULL &&
-                          &ashlar_memmove_or != NULL && /* libashlar is older */
-                          &ashlar_memset_or != NULL && mem_check.scope == CHECK_BOTH && mem_check.small == CHECK_FAST;
+    /* An older libashlar does not have them. */
+    const bool has_short_way = &ashlar_memcpy_or != NULL && &ashlar_memmove_or != NULL && &ashlar_memset_or != NULL;
+    const bool hands_on = has_heap && has_short_way && mem_check.scope == CHECK_BOTH && mem_check.small == CHECK_FAST;
 
     mem_check.memcpy_or = hands_on ? ashlar_memcpy_or : copy_looked_at;
     mem_check.memmove_or = hands_on ? ashlar_memmove_or : copy_looked_at;
@@ -292,7 +292,7 @@ void mem_check_start(const struct option_settings *settings)
     const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
 
     mem_check.small_end = way == WAY_SHORT ? SMALL_END : 0;
-    mem_check.short_end = way == WAY_SHORT ? SHORT_END : 0;
+    mem_check.short_span = way == WAY_SHORT ? SHORT_END - SMALL_END : 0;
     /* release: whoever sees the way, also a thread that another constructor started, sees the rest; pairs with the
      * acquire in mem_check_is_on(). */
     __atomic_store_n(&mem_check.way, way, __ATOMIC_RELEASE);

@@ -1,6 +1,6 @@
 /* check.h: copies that stop at the end of a heap block. For the functions that have libc's names.
  *
- * Off, the usual case, costs nothing: see short_end. On, a range is measured against the heap block that it begins in,
+ * Off, the usual case, costs nothing: see small_end. On, a range is measured against the heap block that it begins in,
  * which libashlar is asked for. What cannot be proved to be a block of libashlar's (stack, globals, other allocators'
  * blocks) is never judged. */
 #ifndef ASHLAR_MEM_CHECK_H
@@ -20,11 +20,11 @@ enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
 
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* Fewer bytes than these are copied and filled without another question: SMALL_END and SHORT_END on WAY_SHORT, else
-     * 0. So the comparison that a length needs anyway answers the two others, too: is it to be checked? are there such
-     * vectors? */
+    /* Fewer bytes than `small_end`, and up to so many more as `short_span`, are copied and filled without another
+     * question: SMALL_END, and from there to SHORT_END, on WAY_SHORT; else 0. So the comparison that a length needs
+     * anyway answers the two others, too: is it to be checked? are there such vectors? */
     size_t small_end;
-    size_t short_end;
+    size_t short_span;
     uint8_t way;   /* enum check_way */
     uint8_t mode;  /* enum check_mode */
     uint8_t scope; /* enum check_scope */

@@ -33,19 +33,19 @@ enum mem_level mem_level_max(void)
                : MEM_32;
 }
 
+/* Nothing of AMD's was measured: vectors of 64 bytes, stores past the caches, string instructions (slow where the
+ * target is not aligned). Only its processors have SSE4A. source: AMD, "Architecture Programmer's Manual", volume 3,
+ * CPUID function 0x80000001. */
+static bool is_amd(void) { return x86_cpu_present(x86_cpu_SSE4A); }
+
 /* Vectors of 64 bytes were measured where they win on Sapphire Rapids' successor only. Its line is known by its halves
  * of floating point; older processors of Intel lower their clock, or store slower, and AMD's were not at hand. */
 static enum mem_level best_level(void)
 {
     const enum mem_level most = mem_level_max();
 
-    return most == MEM_64 && !x86_cpu_active(x86_cpu_AVX512_FP16) ? MEM_32 : most;
+    return most == MEM_64 && (is_amd() || !x86_cpu_active(x86_cpu_AVX512_FP16)) ? MEM_32 : most;
 }
-
-/* AMD's string instructions are slow where the target is not aligned, and its stores past the caches were not measured.
- * Only its processors have SSE4A. source: AMD,
- * "Architecture Programmer's Manual", volume 3, CPUID function 0x80000001. */
-static bool is_amd(void) { return x86_cpu_present(x86_cpu_SSE4A); }
 
 /* Bytes of the second-level cache of one core. */
 static size_t second_cache(void)

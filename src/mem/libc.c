@@ -58,14 +58,17 @@ static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, 
 
 /* ---- The busy ones ----------------------------------------------------------------------------------------------------- */
 
+/* Another thread's constructor may set the words of mem_check between two of these questions: so each answer is right
+ * by itself, whatever the others were. */
+
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n)
 {
     if (likely(n < mem_check.small_end))
         return move_small(to, from, n, to);
-    if (likely(n < mem_check.short_end))
+    if (likely(n - SMALL_END < mem_check.short_span))
         return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_SHORT))
+    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
         return mem_move_long(to, from, n, to);
     return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : mem_move(to, from, n);
 }
@@ -74,9 +77,9 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 {
     if (likely(n < mem_check.small_end))
         return move_small(to, from, n, to);
-    if (likely(n < mem_check.short_end))
+    if (likely(n - SMALL_END < mem_check.short_span))
         return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_SHORT))
+    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
         return mem_move_long(to, from, n, to);
     return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : mem_move(to, from, n);
 }
@@ -85,9 +88,9 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
     if (likely(n < mem_check.small_end))
         return move_small(to, from, n, (byte *)to + n);
-    if (likely(n < mem_check.short_end))
+    if (likely(n - SMALL_END < mem_check.short_span))
         return move_short(to, from, n, (byte *)to + n);
-    if (likely(mem_check.way == WAY_SHORT))
+    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
         return mem_move_long(to, from, n, (byte *)to + n);
     return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy")) : mem_move_to_end(to, from, n);
 }
@@ -96,9 +99,9 @@ EXPORT void *memset(void *to, int c, size_t n)
 {
     if (likely(n < mem_check.small_end))
         return set_small(to, c, n);
-    if (likely(n < mem_check.short_end))
+    if (likely(n - SMALL_END < mem_check.short_span))
         return set_short(to, c, n);
-    if (likely(mem_check.way == WAY_SHORT))
+    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
         return mem_set_long(to, c, n);
     return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : mem_set(to, c, n);
 }

@@ -255,7 +255,8 @@ TEST(what_lies_behind_a_large_block_is_unused)
     unsigned char *const block = malloc(5 * GRANULE + 4096);
     const uintptr_t end = (uintptr_t)block + malloc_usable_size(block);
     const uintptr_t beyond[] = {end, end + 1, end + 100, end | LAST};
-    CHECK((end & LAST) != 0);
+    if ((end & LAST) == 0)
+        SKIP("pages are as large as granules");
     for (size_t i = 0; i < COUNT(beyond); i++) {
         CHECK_EQ(ashlar_bytes_left((void *)beyond[i]), 0);
         check_place((void *)beyond[i], ASHLAR_PLACE_UNUSED, NULL, 0);

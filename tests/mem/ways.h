@@ -23,8 +23,9 @@ struct way {
     }
 static const struct way ways[] = {
     {"16 bytes", {.level = MEM_16, .copy_loop_end = PTRDIFF_MAX, .set_loop_end = PTRDIFF_MAX}},
-    {"32 bytes", {.level = MEM_32}},
-    {"64 bytes", {.level = MEM_64}},
+    {"32 bytes", {.level = MEM_32, .copy_loop_end = PTRDIFF_MAX, .set_loop_end = PTRDIFF_MAX}},
+    {"64 bytes", {.level = MEM_64, .copy_loop_end = PTRDIFF_MAX, .set_loop_end = PTRDIFF_MAX}},
+    {"64 bytes, bounds not known yet", {.level = MEM_64}},
     {"16 bytes, repeated from 257", {.level = MEM_16, .copy_rep = FROM(257), .set_rep = FROM(257)}},
     {"32 bytes, repeated from 257", {.level = MEM_32, .copy_rep = FROM(257), .set_rep = FROM(257)}},
     {"64 bytes, repeated from 257", {.level = MEM_64, .copy_rep = FROM(257), .set_rep = FROM(257)}},

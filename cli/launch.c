@@ -9,6 +9,8 @@
  * source: Linux fs/exec.c, exec_mmap(), setmax_mm_hiwater_rss(). */
 #include "launch.h"
 
+#include "output.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -72,6 +74,7 @@ static _Noreturn void become(char *const command[], const struct dispositions *b
     int error;
 
     signals_give_back(before);
+    output_give_back();
     (void)execvp(command[0], command);
     error = errno;
     (void)!write(report, &error, sizeof error);

@@ -3,6 +3,7 @@
  *   ashlar [--help|--version] SUBCOMMAND [options] ...     ashlar help [SUBCOMMAND] */
 #include "commands.h"
 #include "nearest.h"
+#include "output.h"
 #include "refuse.h"
 #include "tune/tune.h"
 #include "usage.h"
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
     struct call call = {0};
 
     fill_streams();
+    output_begin();
     if (argc > 1 && strcmp(argv[1], "lab-experiment") == 0) /* before anything has used the heap */
         return cmd_lab_experiment(argc - 1, argv + 1);
     argp_err_exit_status = EXIT_USAGE;

@@ -70,16 +70,20 @@ int output_check(const char *path)
     return error == 0 ? 0 : errno;
 }
 
-/* A file that becomes larger than the limit of file sizes is an error to be told, and a part of it to be removed: not a
- * signal that ends us before. source: setrlimit(2), RLIMIT_FSIZE. */
-static void ignore_limit(struct sigaction *before)
+/* ---- The limit of file sizes ---- */
+
+static struct sigaction as_we_found_it;
+
+void output_begin(void)
 {
     const struct sigaction ignored = {.sa_handler = SIG_IGN};
 
-    (void)sigaction(SIGXFSZ, &ignored, before);
+    (void)sigaction(SIGXFSZ, &ignored, &as_we_found_it);
 }
 
-static void obey_limit(const struct sigaction *before) { (void)sigaction(SIGXFSZ, before, NULL); }
+void output_give_back(void) { (void)sigaction(SIGXFSZ, &as_we_found_it, NULL); }
+
+/* ---- Files ---- */
 
 static int write_whole(int file, const char *text, size_t bytes)
 {
@@ -136,7 +140,6 @@ static int write_beside(const struct target *target, const char *text, size_t by
 int output_write(const char *path, const char *text, size_t bytes)
 {
     struct target target;
-    struct sigaction before;
     int error;
 
     if (strcmp(path, "-") == 0)
@@ -144,23 +147,15 @@ int output_write(const char *path, const char *text, size_t bytes)
     error = resolve(path, &target);
     if (error != 0)
         return error;
-    ignore_limit(&before);
-    error = target.direct ? write_direct(target.file, text, bytes) : write_beside(&target, text, bytes);
-    obey_limit(&before);
-    return error;
+    return target.direct ? write_direct(target.file, text, bytes) : write_beside(&target, text, bytes);
 }
 
 int output_stream(FILE *stream, const char *text, size_t bytes)
 {
-    struct sigaction before;
-    int error = 0;
-
-    ignore_limit(&before);
     errno = 0;
-    if (fwrite(text, 1, bytes, stream) != bytes || fflush(stream) != 0)
-        error = errno != 0 ? errno : EIO;
-    obey_limit(&before);
-    return error;
+    if (fwrite(text, 1, bytes, stream) == bytes && fflush(stream) == 0)
+        return 0;
+    return errno != 0 ? errno : EIO;
 }
 
 bool output_coloured(const char *when, FILE *stream)

@@ -6,6 +6,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* From now on a file that would grow beyond the limit of file sizes is an error to be told, and a part of it to be
+ * removed: no signal that ends us before. source: setrlimit(2), RLIMIT_FSIZE. */
+void output_begin(void);
+
+/* In a child that becomes the user's command: that signal as we found it. */
+void output_give_back(void);
+
 /* Whether `path` can probably be written: asked before a long run, so that its result is not lost.
  * returns: 0 or an errno value. */
 int output_check(const char *path);

@@ -162,6 +162,11 @@ def limit_of_file_sizes_harms_nobody():
         is_equal((done.returncode, os.path.exists(place("run.json"))), (0 if active else 5, active), error)
         is_equal("could not be written" in error and "File too large" in error, not active, error)
         is_equal([name for name in os.listdir(place("")) if name.startswith("run.json.")], [])
+    with open(place("error"), "wb") as error:
+        for words in ((), ("-v",)):
+            done = subprocess.run([ASHLAR, "run", *words, "--", "sh", "-c", "exit 7"], timeout=60, stderr=error, env=environment(),
+                                  check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+            is_equal(done.returncode, 7)
 
 
 @story

@@ -61,13 +61,13 @@ ASHLAR_API int ashlar_memset_checked(void *to, size_t room, int c, size_t n);
  * is written: `otherwise` is called with the same and shall judge. For whoever gives libc's names to functions that
  * check, and wants to hear nothing of most calls: they pass by jumps. `in` and `caller` are handed through. returns:
  * `to`, or what `otherwise` returned. */
-typedef void *ashlar_copy_otherwise(void *to, const void *from, size_t n, const char *in, const void *caller);
-typedef void *ashlar_fill_otherwise(void *to, int c, size_t n, const char *in, const void *caller);
-ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise,
-                                  const char *in, const void *caller);
-ASHLAR_API void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise,
+typedef void *(*ashlar_copy_otherwise)(void *to, const void *from, size_t n, const char *in, const void *caller);
+typedef void *(*ashlar_fill_otherwise)(void *to, int c, size_t n, const char *in, const void *caller);
+ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
+                                  const void *caller);
+ASHLAR_API void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise,
                                    const char *in, const void *caller);
-ASHLAR_API void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+ASHLAR_API void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
                                   const void *caller);
 
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */

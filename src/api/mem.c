@@ -61,7 +61,7 @@ ALWAYS_INLINE bool has_room_at_once(const void *to, const void *from, size_t n)
     return likely(heap_bytes_left_at_once(to) >= n) && likely(heap_bytes_left_at_once(from) >= n);
 }
 
-static NOINLINE void *move_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+static NOINLINE void *move_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
                               const void *caller)
 {
     if (heap_bytes_left(to) >= n && heap_bytes_left(from) >= n)
@@ -69,13 +69,13 @@ static NOINLINE void *move_or(void *to, const void *from, size_t n, ashlar_copy_
     return otherwise(to, from, n, in, caller);
 }
 
-static NOINLINE void *set_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+static NOINLINE void *set_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
                              const void *caller)
 {
     return heap_bytes_left(to) >= n ? mem_set(to, c, n) : otherwise(to, c, n, in, caller);
 }
 
-EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
                               const void *caller)
 {
     if (unlikely(mem_may_overlap(to, from, n)))
@@ -83,13 +83,13 @@ EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_
     return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
 }
 
-EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise *otherwise, const char *in,
+EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
                                const void *caller)
 {
     return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
 }
 
-EXPORT void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise *otherwise, const char *in,
+EXPORT void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
                               const void *caller)
 {
     return likely(heap_bytes_left_at_once(to) >= n) ? mem_set(to, c, n) : set_or(to, c, n, otherwise, in, caller);

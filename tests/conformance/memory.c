@@ -280,7 +280,7 @@ TEST(blocks_beside_released_pages_are_known_and_what_was_released_is_nobodys)
     for (size_t i = 0; i < BLOCKS; i++)
         if (i % KEPT_EACH != 0)
             free(blocks[i]);
-    (void)malloc_trim(0);
+    (void)ashlar_purge();
     for (size_t i = 0; i < BLOCKS; i++)
         if (i % KEPT_EACH == 0)
             CHECK_EQ(ashlar_bytes_left(blocks[i] + 7), usable - 7);

@@ -45,7 +45,7 @@ bench-checks: build ## Measure what the checks cost: against a build without the
 	@CONTESTANTS="ashlar ashlar-again unchecked" BENCH_RIVALS="ashlar-again=build/libashlar.so \
 	unchecked=build-unchecked/libashlar.so" bench/run.py --quick --scale 100 --repeats 10
 
-bench-mem: build ## Measure the memory functions against glibc's: some eight minutes
+bench-mem: build ## Measure the memory functions against glibc's: some four minutes
 	@dev/setup.sh bench-mem
 	@bench/mem/run.py
 

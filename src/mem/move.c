@@ -3,8 +3,8 @@
 #include "mem/steps.h"
 #include "mem/stream.h"
 
-/* More than 128 bytes, by the widest loop that is made for so many. (The level may just have been learned: by then
- * shorter ones are on their way here.) */
+/* More than 128 bytes, by the widest loop that is made for so many. (The level may be learned after a caller has asked
+ * for it: so 129 to 512 bytes come here at every level.) */
 static inline void move_by_loop(byte *to, const byte *from, size_t n)
 {
 #if defined(__x86_64__)

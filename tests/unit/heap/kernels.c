@@ -55,7 +55,9 @@ static void begin(const struct kernel *kernel)
     store_relaxed(&page_bounds.purge_delay_ms, 300);
 }
 
-/* A word at each end and one in the middle. */
+/* A word at each end and one in the middle. Also the second: memory that was used before may hold the key word of the
+ * free block that began there, and resizing can bring the word back to that address; then the heap would rightly not
+ * believe that the block is live (heap/suspect.c). */
 static void mark(int i)
 {
     uint64_t *const words = (uint64_t *)(void *)blocks[i].start;
@@ -64,6 +66,8 @@ static void mark(int i)
     blocks[i].tag = test_random();
     if (count > 0)
         words[0] = words[count / 2] = words[count - 1] = blocks[i].tag;
+    if (count > 1)
+        words[1] = blocks[i].tag;
 }
 
 static void check_mark(int i, size_t bytes)

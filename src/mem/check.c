@@ -289,11 +289,11 @@ void mem_check_start(const struct option_settings *settings)
     mem_check.memmove_or = hands_on ? ashlar_memmove_or : copy_looked_at;
     mem_check.memset_or = hands_on ? ashlar_memset_or : fill_looked_at;
     mem_check.mode = (uint8_t)mode;
-    const uint8_t way = mode != CHECK_OFF ? WAY_CHECKED : short_is_right() ? WAY_SHORT : WAY_PLAIN;
+    const bool asks_nothing = mode == CHECK_OFF && short_is_right();
 
-    mem_check.small_end = way == WAY_SHORT ? SMALL_END : 0;
-    mem_check.short_span = way == WAY_SHORT ? SHORT_END - SMALL_END : 0;
-    /* release: whoever sees the way, also a thread that another constructor started, sees the rest; pairs with the
+    mem_check.small_lines = asks_nothing ? SMALL_LINES : 0;
+    mem_check.more_bits = asks_nothing ? UINT32_MAX : 0;
+    /* release: whoever sees it, also a thread that another constructor started, sees the rest; pairs with the
      * acquire in mem_check_is_on(). */
-    __atomic_store_n(&mem_check.way, way, __ATOMIC_RELEASE);
+    __atomic_store_n(&mem_check.is_on, mode != CHECK_OFF, __ATOMIC_RELEASE);
 }

@@ -1,12 +1,12 @@
 /* check.h: copies that stop at the end of a heap block. For the functions that have libc's names.
  *
- * Off, the usual case, costs nothing: see small_end. On, a range is measured against the heap block that it begins in,
- * which libashlar is asked for. What cannot be proved to be a block of libashlar's (stack, globals, other allocators'
- * blocks) is never judged. */
+ * Off, the usual case, costs next to nothing: see small_lines. On, a range is measured against the heap block that it
+ * begins in, which libashlar is asked for. What cannot be proved to be a block of libashlar's (stack, globals, other
+ * allocators' blocks) is never judged. */
 #ifndef ASHLAR_MEM_CHECK_H
 #define ASHLAR_MEM_CHECK_H
 
-#include "mem/mem.h"
+#include "mem/steps.h"
 
 #include "ashlar_mem.h"
 
@@ -15,17 +15,14 @@ enum check_mode { CHECK_OFF, CHECK_REPORT, CHECK_ABORT };
 enum check_scope { CHECK_BOTH, CHECK_TARGET };
 enum check_small { CHECK_FAST, CHECK_FULL };
 
-/* What a function of libc's does with a call. */
-enum check_way { WAY_PLAIN, WAY_SHORT, WAY_CHECKED };
-
 /* Written once, by mem_check_start(). Zeros until then are right: as mem.h does it. */
 struct mem_check {
-    /* Fewer bytes than `small_end`, and up to so many more as `short_span`, are copied and filled without another
-     * question: SMALL_END, and from there to SHORT_END, on WAY_SHORT; else 0. So the comparison that a length needs
-     * anyway answers the two others, too: is it to be checked? are there such vectors? */
-    size_t small_end;
-    size_t short_span;
-    uint8_t way;   /* enum check_way */
+    /* SMALL_LINES and all bits where nothing is checked and there are such vectors; else 0. So the test that an address
+     * needs anyway answers both, and another is short. Not asked by the comparison of a length: it would wait for what
+     * has to be loaded, and all that comes after a branch that is not foreseen would wait for it. */
+    uint32_t small_lines;
+    uint32_t more_bits;
+    bool is_on;
     uint8_t mode;  /* enum check_mode */
     uint8_t scope; /* enum check_scope */
     uint8_t small; /* enum check_small */
@@ -40,9 +37,15 @@ extern struct mem_check mem_check __attribute__((visibility("hidden")));
 
 static inline bool mem_check_is_on(void)
 {
-    /* acquire: what is behind `way` is there, too; pairs with the release in mem_check_start(). */
-    return unlikely(__atomic_load_n(&mem_check.way, __ATOMIC_ACQUIRE) == WAY_CHECKED);
+    /* acquire: what is behind `is_on` is there, too; pairs with the release in mem_check_start(). */
+    return unlikely(__atomic_load_n(&mem_check.is_on, __ATOMIC_ACQUIRE));
 }
+
+/* Whether fewer than SMALL_END bytes at `at` are copied or filled without another question. */
+static inline bool mem_check_lets_small(const void *at) { return small_is_right_at(at, mem_check.small_lines); }
+
+/* The same of `n` bytes, SMALL_END or more (but for multiples of 4 GiB). */
+static inline bool mem_check_lets_more(size_t n) { return ((uint32_t)n & mem_check.more_bits) != 0; }
 
 /* Who asked: a function of libc's, called by the code at `caller`. */
 struct mem_call {

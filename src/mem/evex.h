@@ -32,9 +32,6 @@ enum { EVEX_TURN = 256 };
 
 /* ---- Copying --------------------------------------------------------------------------------------------------------- */
 
-/* Not at the start of a page either: NULL, with which no bytes are copied, is such a place. */
-static inline bool evex_may_mask_copy(const byte *at) { return ((uintptr_t)at - 1) % 4096 < 4096 - 64; }
-
 static inline void evex_copy_to_64(byte *to, const byte *from, size_t n)
 {
     uint64_t bits;
@@ -105,8 +102,6 @@ static inline void evex_copy_downwards(byte *to, const byte *from, size_t n)
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
-
-static inline bool evex_may_mask(const byte *to) { return (uintptr_t)to % 4096 <= 4096 - 64; }
 
 static inline void evex_fill_to_64(byte *to, int c, size_t n)
 {

@@ -51,9 +51,24 @@ static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call
     return mem_check.memset_or(to, c, n, fill_judged, call.in, call.caller);
 }
 
-static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, struct mem_call call)
+static NOINLINE void *copy(void *to, const void *from, size_t n, struct mem_call call)
 {
-    return (byte *)copy_checked(to, from, n, call) + n;
+    return mem_check_is_on() ? copy_checked(to, from, n, call) : mem_move(to, from, n);
+}
+
+static NOINLINE void *copy_any(void *to, const void *from, size_t n, struct mem_call call)
+{
+    return mem_check_is_on() ? move_checked(to, from, n, call) : mem_move(to, from, n);
+}
+
+static NOINLINE void *fill(void *to, int c, size_t n, struct mem_call call)
+{
+    return mem_check_is_on() ? fill_checked(to, c, n, call) : mem_set(to, c, n);
+}
+
+static NOINLINE void *copy_to_end(void *to, const void *from, size_t n, struct mem_call call)
+{
+    return (byte *)copy(to, from, n, call) + n;
 }
 
 /* ---- The busy ones ----------------------------------------------------------------------------------------------------- */
@@ -61,69 +76,42 @@ static NOINLINE void *copy_checked_to_end(void *to, const void *from, size_t n, 
 /* Another thread's constructor may set the words of mem_check between two of these questions: so each answer is right
  * by itself, whatever the others were. */
 
-/* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
-EXPORT void *memcpy(void *to, const void *from, size_t n)
+/* Copy, and return `result`; or leave both to `otherwise`, which learns that this is in `in`. */
+ALWAYS_INLINE void *copy_at_once(void *to, const void *from, size_t n, void *result, __typeof__(copy) *otherwise,
+                                 const char *in)
 {
-    if (likely(n < mem_check.small_end))
-        return move_small(to, from, n, to);
-    if (likely(n - SMALL_END < mem_check.short_span))
-        return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
-        return mem_move_long(to, from, n, to);
-    return mem_check_is_on() ? copy_checked(to, from, n, MEM_CALL("memcpy")) : mem_move(to, from, n);
+    if (likely(n < SMALL_END) && likely(mem_check_lets_small(to)) && likely(mem_check_lets_small(from)))
+        return move_small(to, from, n, result);
+    if (likely(n >= SMALL_END) && likely(mem_check_lets_more(n)))
+        return move_more(to, from, n, result);
+    return otherwise(to, from, n, MEM_CALL(in)); /* here: not before it is asked for */
 }
+
+/* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
+EXPORT void *memcpy(void *to, const void *from, size_t n) { return copy_at_once(to, from, n, to, copy, "memcpy"); }
 
 EXPORT void *memmove(void *to, const void *from, size_t n)
 {
-    if (likely(n < mem_check.small_end))
-        return move_small(to, from, n, to);
-    if (likely(n - SMALL_END < mem_check.short_span))
-        return move_short(to, from, n, to);
-    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
-        return mem_move_long(to, from, n, to);
-    return mem_check_is_on() ? move_checked(to, from, n, MEM_CALL("memmove")) : mem_move(to, from, n);
+    return copy_at_once(to, from, n, to, copy_any, "memmove");
 }
 
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
-    if (likely(n < mem_check.small_end))
-        return move_small(to, from, n, (byte *)to + n);
-    if (likely(n - SMALL_END < mem_check.short_span))
-        return move_short(to, from, n, (byte *)to + n);
-    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
-        return mem_move_long(to, from, n, (byte *)to + n);
-    return mem_check_is_on() ? copy_checked_to_end(to, from, n, MEM_CALL("mempcpy")) : mem_move_to_end(to, from, n);
+    return copy_at_once(to, from, n, (byte *)to + n, copy_to_end, "mempcpy");
 }
 
 EXPORT void *memset(void *to, int c, size_t n)
 {
-    if (likely(n < mem_check.small_end))
+    if (likely(n < SMALL_END) && likely(mem_check_lets_small(to)))
         return set_small(to, c, n);
-    if (likely(n - SMALL_END < mem_check.short_span))
-        return set_short(to, c, n);
-    if (likely(mem_check.way == WAY_SHORT) && likely(n >= SHORT_END))
-        return mem_set_long(to, c, n);
-    return mem_check_is_on() ? fill_checked(to, c, n, MEM_CALL("memset")) : mem_set(to, c, n);
+    if (likely(n >= SMALL_END) && likely(mem_check_lets_more(n)))
+        return set_more(to, c, n);
+    return fill(to, c, n, MEM_CALL("memset"));
 }
 
 extern __typeof__(mempcpy) __mempcpy __attribute__((alias("mempcpy"), visibility("default")));
 
 /* ---- The others ---------------------------------------------------------------------------------------------------------- */
-
-static void *copy(void *to, const void *from, size_t n, struct mem_call call)
-{
-    return mem_check_is_on() ? copy_checked(to, from, n, call) : mem_move(to, from, n);
-}
-
-static void *copy_any(void *to, const void *from, size_t n, struct mem_call call)
-{
-    return mem_check_is_on() ? move_checked(to, from, n, call) : mem_move(to, from, n);
-}
-
-static void *fill(void *to, int c, size_t n, struct mem_call call)
-{
-    return mem_check_is_on() ? fill_checked(to, c, n, call) : mem_set(to, c, n);
-}
 
 EXPORT void bzero(void *to, size_t n) { (void)fill(to, 0, n, MEM_CALL("bzero")); }
 
@@ -155,7 +143,7 @@ EXPORT void *__memmove_chk(void *to, const void *from, size_t n, size_t room)
 EXPORT void *__mempcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return (byte *)copy(to, from, n, MEM_CALL("__mempcpy_chk")) + n;
+    return copy_to_end(to, from, n, MEM_CALL("__mempcpy_chk"));
 }
 
 EXPORT void *__memset_chk(void *to, int c, size_t n, size_t room)

@@ -69,9 +69,11 @@ static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
 {
     if (!short_is_right())
         return move_narrow(to, from, n, result);
-    if (likely(n < SMALL_END))
+    if (unlikely(n >= SMALL_END))
+        return move_more(to, from, n, result);
+    if (likely(small_is_right_at(to, SMALL_LINES) && small_is_right_at(from, SMALL_LINES)))
         return move_small(to, from, n, result);
-    return n < SHORT_END ? move_short(to, from, n, result) : mem_move_long(to, from, n, result);
+    return move_to_64(to, from, n, result);
 }
 
 void *mem_move(void *to, const void *from, size_t n) { return move_any(to, from, n, to); }

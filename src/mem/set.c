@@ -61,7 +61,7 @@ void *mem_set(void *to, int c, size_t n)
 {
     if (!short_is_right())
         return mem_set_narrow(to, c, n);
-    if (likely(n < SMALL_END))
-        return set_small(to, c, n);
-    return n < SHORT_END ? set_short(to, c, n) : mem_set_long(to, c, n);
+    if (unlikely(n >= SMALL_END))
+        return set_more(to, c, n);
+    return likely(small_is_right_at(to, SMALL_LINES)) ? set_small(to, c, n) : mem_set_narrow(to, c, n);
 }

@@ -26,6 +26,17 @@ enum { SHORT_END = 129 };
 static inline bool short_is_right(void) { return true; }
 #endif
 
+/* Whether fewer than SMALL_END bytes at `at` go by the shorter way. `lines`: SMALL_LINES where short_is_right(), else
+ * 0. A vector under a mask is not to reach into the next page, so 63 bytes on there has to be any line of a page but
+ * the first. (That leaves out the start of a page, too: NULL, with which no bytes are copied, is such a place.) */
+#if defined(__x86_64__)
+enum { SMALL_LINES = 4096 - 64 };
+static inline bool small_is_right_at(const byte *at, uint32_t lines) { return (((uintptr_t)at + 63) & lines) != 0; }
+#else
+enum { SMALL_LINES = 1 };
+static inline bool small_is_right_at(const byte *at, uint32_t lines) { return (void)at, lines != 0; }
+#endif
+
 /* For the rest: more than 128 bytes; SHORT_END or more on those processors; any number in vectors of 16.
  * returns: `result`, or `to`; so the call is the last thing that its caller does. */
 void *mem_move_wide(byte *to, const byte *from, size_t n, void *result) __attribute__((visibility("hidden")));
@@ -112,30 +123,36 @@ ALWAYS_INLINE void *move_narrow(byte *to, const byte *from, size_t n, void *resu
     return result;
 }
 
-/* Fewer bytes than SMALL_END, where short_is_right(). returns: `result`. */
+/* Fewer bytes than SMALL_END, where small_is_right_at() both places. returns: `result`. */
 ALWAYS_INLINE void *move_small(byte *to, const byte *from, size_t n, void *result)
 {
 #if defined(__x86_64__)
-    if (likely(evex_may_mask_copy(to) && evex_may_mask_copy(from))) {
-        evex_copy_to_64(to, from, n);
+    evex_copy_to_64(to, from, n);
+    return result;
+#else
+    return move_to_64(to, from, n, result);
+#endif
+}
+
+/* SMALL_END bytes or more, where short_is_right(). returns: `result`. */
+ALWAYS_INLINE void *move_more(byte *to, const byte *from, size_t n, void *result)
+{
+#if defined(__x86_64__)
+    if (likely(n <= 128)) {
+        evex_copy_to_128(to, from, n);
+        return result;
+    }
+    if (n < SHORT_END) {
+        evex_copy_to_256(to, from, n);
+        return result;
+    }
+#else
+    if (n < SHORT_END) {
+        move_65_to_128(to, from, n);
         return result;
     }
 #endif
-    return move_to_64(to, from, n, result);
-}
-
-/* SMALL_END bytes or more, but fewer than SHORT_END, where short_is_right(). returns: `result`. */
-ALWAYS_INLINE void *move_short(byte *to, const byte *from, size_t n, void *result)
-{
-#if defined(__x86_64__)
-    if (likely(n <= 128))
-        evex_copy_to_128(to, from, n);
-    else
-        evex_copy_to_256(to, from, n);
-#else
-    move_65_to_128(to, from, n);
-#endif
-    return result;
+    return mem_move_long(to, from, n, result);
 }
 
 /* ---- Filling ---------------------------------------------------------------------------------------------------------- */
@@ -204,23 +221,22 @@ ALWAYS_INLINE void *set_narrow(byte *to, int c, size_t n)
     return to;
 }
 
-/* Fewer bytes than SMALL_END, where short_is_right(). returns: `to`. */
+/* Fewer bytes than SMALL_END, where small_is_right_at() the place. returns: `to`. */
 ALWAYS_INLINE void *set_small(byte *to, int c, size_t n)
 {
 #if defined(__x86_64__)
-    if (likely(evex_may_mask(to))) {
-        evex_fill_to_64(to, c, n);
-        return to;
-    }
-    return mem_set_narrow(to, c, n);
+    evex_fill_to_64(to, c, n);
+    return to;
 #else
     return set_narrow(to, c, n);
 #endif
 }
 
-/* SMALL_END bytes or more, but fewer than SHORT_END, where short_is_right(). returns: `to`. */
-ALWAYS_INLINE void *set_short(byte *to, int c, size_t n)
+/* SMALL_END bytes or more, where short_is_right(). returns: `to`. */
+ALWAYS_INLINE void *set_more(byte *to, int c, size_t n)
 {
+    if (n >= SHORT_END)
+        return mem_set_long(to, c, n);
 #if defined(__x86_64__)
     evex_fill_to_256(to, c, n);
 #else

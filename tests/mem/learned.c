@@ -65,10 +65,9 @@ TEST(any_mixture_of_old_and_new_words_does)
     if (!short_is_right())
         SKIP("the processor has no short way");
     (void)mem_set(source, 2, sizeof source);
-    for (unsigned learned = 0; learned < 8; learned++) {
-        mem_check.small_end = learned & 1 ? SMALL_END : 0;
-        mem_check.short_span = learned & 2 ? SHORT_END - SMALL_END : 0;
-        mem_check.way = learned & 4 ? WAY_SHORT : WAY_PLAIN;
+    for (unsigned learned = 0; learned < 4; learned++) {
+        mem_check.small_lines = learned & 1 ? SMALL_LINES : 0;
+        mem_check.more_bits = learned & 2 ? UINT32_MAX : 0;
         for (size_t n = 0; n <= MOST; n++)
             copy_and_fill(target + AROUND, source, n);
     }

@@ -63,12 +63,12 @@ ASHLAR_API int ashlar_memset_checked(void *to, size_t room, int c, size_t n);
  * `to`, or what `otherwise` returned. */
 typedef void *(*ashlar_copy_otherwise)(void *to, const void *from, size_t n, const char *in, const void *caller);
 typedef void *(*ashlar_fill_otherwise)(void *to, int c, size_t n, const char *in, const void *caller);
-ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
-                                  const void *caller);
-ASHLAR_API void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise,
-                                   const char *in, const void *caller);
-ASHLAR_API void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
-                                  const void *caller);
+ASHLAR_API void *ashlar_memcpy_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                                  ashlar_copy_otherwise otherwise);
+ASHLAR_API void *ashlar_memmove_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                                   ashlar_copy_otherwise otherwise);
+ASHLAR_API void *ashlar_memset_or(void *to, int c, size_t n, const char *in, const void *caller,
+                                  ashlar_fill_otherwise otherwise);
 
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */
 

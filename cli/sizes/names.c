@@ -25,13 +25,13 @@ EXPORT void *memmove(void *to, const void *from, size_t n)
 EXPORT void *mempcpy(void *to, const void *from, size_t n)
 {
     recorder_copy(RECORD_mempcpy, to, from, n, CALLER);
-    return mem_move_to_end(to, from, n);
+    return (char *)mem_move(to, from, n) + n;
 }
 
 EXPORT void *__mempcpy(void *to, const void *from, size_t n)
 {
     recorder_copy(RECORD___mempcpy, to, from, n, CALLER);
-    return mem_move_to_end(to, from, n);
+    return (char *)mem_move(to, from, n) + n;
 }
 
 EXPORT void bcopy(const void *from, void *to, size_t n)
@@ -58,7 +58,7 @@ EXPORT void *__mempcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
     recorder_copy(RECORD___mempcpy_chk, to, from, n, CALLER);
-    return mem_move_to_end(to, from, n);
+    return (char *)mem_move(to, from, n) + n;
 }
 
 /* ---- Filling bytes ----------------------------------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ EXPORT wchar_t *wmemmove(wchar_t *to, const wchar_t *from, size_t n)
 EXPORT wchar_t *wmempcpy(wchar_t *to, const wchar_t *from, size_t n)
 {
     recorder_copy(RECORD_wmempcpy, to, from, wide_bytes(n), CALLER);
-    return mem_move_to_end(to, from, wide_bytes(n));
+    return (wchar_t *)mem_move(to, from, wide_bytes(n)) + n;
 }
 
 EXPORT wchar_t *wmemset(wchar_t *to, wchar_t c, size_t n)
@@ -146,7 +146,7 @@ EXPORT wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t n, size_
 {
     fail_if_above(n, room);
     recorder_copy(RECORD___wmempcpy_chk, to, from, wide_bytes(n), CALLER);
-    return mem_move_to_end(to, from, wide_bytes(n));
+    return (wchar_t *)mem_move(to, from, wide_bytes(n)) + n;
 }
 
 EXPORT wchar_t *__wmemset_chk(wchar_t *to, wchar_t c, size_t n, size_t room)

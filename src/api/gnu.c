@@ -6,18 +6,21 @@
 #include <malloc.h>
 #include <stdio.h>
 
-EXPORT size_t ashlar_usable_size(const void *address)
+static NOINLINE size_t find_usable_size(const void *address)
 {
-    const struct slab *const slab = heap_live_slab(address);
-
-    if (likely(slab != NULL))
-        return slab->block_bytes;
     if (address == NULL)
         return 0;
     api_ready();
     const struct heap_block block = heap_find(address, "malloc_usable_size");
 
     return block.kind != BLOCK_FOREIGN ? block.bytes : foreign_usable_size(address);
+}
+
+EXPORT size_t ashlar_usable_size(const void *address)
+{
+    const struct slab *const slab = heap_live_slab(address);
+
+    return likely(slab != NULL) ? slab->block_bytes : find_usable_size(address);
 }
 
 EXPORT size_t ashlar_good_size(size_t bytes)

@@ -54,45 +54,55 @@ EXPORT int ashlar_memset_checked(void *to, size_t room, int c, size_t n)
 /* ---- Checked, for those who have libc's names --------------------------------------------------------------------------- */
 
 /* Nothing but jumps for the many calls that a look at a line for each range shows to be right: what they were given
- * stays where it is. The others are asked about by heap_bytes_left(), in move_or() and set_or(). */
+ * stays where it is. The others are asked about by heap_bytes_left(), in copy_or(), move_or() and set_or(). */
 
-ALWAYS_INLINE bool has_room_at_once(const void *to, const void *from, size_t n)
+ALWAYS_INLINE bool have_room_at_once(const void *to, const void *from, size_t n)
 {
-    return likely(heap_bytes_left_at_once(to) >= n) && likely(heap_bytes_left_at_once(from) >= n);
+    if (!heap_has_room_at_once(to, n))
+        return false;
+    __asm__ volatile("" : : : "memory"); /* loaded again is sooner than kept: registers are short here */
+    return heap_has_room_at_once(from, n);
 }
 
-static NOINLINE void *move_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
-                              const void *caller)
+static NOINLINE void *move_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                              ashlar_copy_otherwise otherwise)
 {
     if (heap_bytes_left(to) >= n && heap_bytes_left(from) >= n)
         return mem_move(to, from, n);
     return otherwise(to, from, n, in, caller);
 }
 
-static NOINLINE void *set_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
-                             const void *caller)
+static NOINLINE void *copy_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                              ashlar_copy_otherwise otherwise)
+{
+    return mem_may_overlap(to, from, n) ? otherwise(to, from, n, in, caller)
+                                        : move_or(to, from, n, in, caller, otherwise);
+}
+
+static NOINLINE void *set_or(void *to, int c, size_t n, const char *in, const void *caller,
+                             ashlar_fill_otherwise otherwise)
 {
     return heap_bytes_left(to) >= n ? mem_set(to, c, n) : otherwise(to, c, n, in, caller);
 }
 
-EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
-                              const void *caller)
+EXPORT void *ashlar_memcpy_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                              ashlar_copy_otherwise otherwise)
 {
-    if (unlikely(mem_may_overlap(to, from, n)))
-        return otherwise(to, from, n, in, caller);
-    return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
+    if (likely(!mem_may_overlap(to, from, n)) && have_room_at_once(to, from, n))
+        return mem_move(to, from, n);
+    return copy_or(to, from, n, in, caller, otherwise);
 }
 
-EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
-                               const void *caller)
+EXPORT void *ashlar_memmove_or(void *to, const void *from, size_t n, const char *in, const void *caller,
+                               ashlar_copy_otherwise otherwise)
 {
-    return has_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, otherwise, in, caller);
+    return have_room_at_once(to, from, n) ? mem_move(to, from, n) : move_or(to, from, n, in, caller, otherwise);
 }
 
-EXPORT void *ashlar_memset_or(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
-                              const void *caller)
+EXPORT void *ashlar_memset_or(void *to, int c, size_t n, const char *in, const void *caller,
+                              ashlar_fill_otherwise otherwise)
 {
-    return likely(heap_bytes_left_at_once(to) >= n) ? mem_set(to, c, n) : set_or(to, c, n, otherwise, in, caller);
+    return heap_has_room_at_once(to, n) ? mem_set(to, c, n) : set_or(to, c, n, in, caller, otherwise);
 }
 
 /* ---- What lies at an address ------------------------------------------------------------------------------------------- */

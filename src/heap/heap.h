@@ -170,8 +170,8 @@ ALWAYS_INLINE struct slab *heap_live_slab(const void *address)
         return NULL;
     struct slab *const slab = page_line(offset);
 
-    if (unlikely(line_kind(&slab->line) != GRANULE_SLAB) || unlikely(!slab_has_block(slab, (uintptr_t)address)) ||
-        unlikely(slab_looks_free(address)))
+    if (unlikely(line_kind(&slab->line) != GRANULE_SLAB) ||
+        unlikely(!slab_has_block_at(slab, offset & (GRANULE_BYTES - 1))) || unlikely(slab_looks_free(address)))
         return NULL;
     return slab;
 }
@@ -421,21 +421,20 @@ static inline bool heap_place_looks_freed(const struct heap_place *place)
  * told. A block that only looks freed counts as live. */
 size_t heap_bytes_left(const void *address);
 
-/* The same as far as a look at a slab's line tells, as for most; 0 also where more looks are needed. */
-ALWAYS_INLINE size_t heap_bytes_left_at_once(const void *address)
+/* Whether a look at a slab's line shows that `bytes` bytes, at least one, lie in the block at `address`, or that they
+ * are nothing of ours, as it does for most. If not, more looks are needed. */
+ALWAYS_INLINE bool heap_has_room_at_once(const void *address, size_t bytes)
 {
     const uintptr_t offset = page_offset(address);
 
     if (!page_holds(offset))
-        return unlikely(page_huge_may_hold(address)) ? 0 : SIZE_MAX;
-    size_t back;
-    const struct slab *const slab = slab_around(page_line(offset), &back);
-    const size_t inside = (offset & (GRANULE_BYTES - 1)) + (back << GRANULE_SHIFT);
+        return likely(!page_huge_may_hold(address));
+    const struct slab *slab;
+    size_t inside = offset & (GRANULE_BYTES - 1);
 
-    if (unlikely(slab == NULL) || unlikely(load_relaxed(&slab->line.released) != 0) ||
-        unlikely(inside >= load_relaxed(&slab->carved)))
-        return 0;
-    return (size_t)(slab_block_number(slab, inside) + 1) * slab->block_bytes - inside;
+    return likely(slab_around(page_line(offset), &slab, &inside)) &&
+           likely(load_hot(uint16_t, &slab->line.released) == 0) &&
+           likely((uint32_t)inside < load_hot(uint32_t, &slab->carved)) && likely(slab_has_room(slab, inside, bytes));
 }
 
 /* ---- Threads, shared heaps, fork ---------------------------------------------------------------------------------------------- */

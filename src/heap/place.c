@@ -5,10 +5,10 @@
  * while the block lives that the address is in; of other addresses any answer will do that is no accusation. */
 #include "heap/own.h"
 
-static struct heap_place place_in_slab(const struct slab *slab, uintptr_t address)
+static struct heap_place place_in_slab(const struct slab *slab, size_t offset)
 {
     const uint32_t block_bytes = slab->block_bytes;
-    const uintptr_t start = (uintptr_t)slab_block_number(slab, address - slab_address(slab)) * block_bytes;
+    const size_t start = (size_t)slab_block_number(slab, offset) * block_bytes;
 
     if (start >= load_relaxed(&slab->carved))
         return (struct heap_place){.kind = PLACE_UNUSED};
@@ -88,19 +88,15 @@ struct heap_place heap_place_of(const void *address)
     if (!page_holds(offset))
         return place_elsewhere(address);
     struct line *const line = page_line(offset);
-    size_t back;
-    const struct slab *const slab = slab_around(line, &back);
+    const struct slab *slab;
+    size_t inside = offset & (GRANULE_BYTES - 1);
 
-    return likely(slab != NULL) ? place_in_slab(slab, (uintptr_t)address)
-                                : place_in_run(page_index_of(line), (uintptr_t)address);
+    return likely(slab_around(line, &slab, &inside)) ? place_in_slab(slab, inside)
+                                                     : place_in_run(page_index_of(line), (uintptr_t)address);
 }
 
 size_t heap_bytes_left(const void *address)
 {
-    const size_t left = heap_bytes_left_at_once(address);
-
-    if (likely(left != 0))
-        return left;
     const struct heap_place place = heap_place_of(address);
 
     if (place.kind == PLACE_UNKNOWN)

@@ -258,14 +258,14 @@ static void all_is_unknown(const void *address, struct ashlar_place *place)
 }
 
 /* Where nothing is to be let pass at once. */
-static void *copy_looked_at(void *to, const void *from, size_t n, ashlar_copy_otherwise otherwise, const char *in,
-                            const void *caller)
+static void *copy_looked_at(void *to, const void *from, size_t n, const char *in, const void *caller,
+                            ashlar_copy_otherwise otherwise)
 {
     return otherwise(to, from, n, in, caller);
 }
 
-static void *fill_looked_at(void *to, int c, size_t n, ashlar_fill_otherwise otherwise, const char *in,
-                            const void *caller)
+static void *fill_looked_at(void *to, int c, size_t n, const char *in, const void *caller,
+                            ashlar_fill_otherwise otherwise)
 {
     return otherwise(to, c, n, in, caller);
 }

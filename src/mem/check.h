@@ -68,9 +68,7 @@ void mem_check_copy(const void *to, const void *from, size_t n, bool may_overlap
  * what stays between two of them stays in its block. */
 ALWAYS_INLINE bool mem_check_passes(const void *to, const void *from, size_t n)
 {
-    const uintptr_t a = (uintptr_t)to % BLOCK_ALIGN, b = (uintptr_t)from % BLOCK_ALIGN;
-
-    return n <= BLOCK_ALIGN - (a > b ? a : b) && likely(mem_check.small == CHECK_FAST);
+    return n <= BLOCK_ALIGN - ((uintptr_t)to | (uintptr_t)from) % BLOCK_ALIGN && likely(mem_check.small == CHECK_FAST);
 }
 
 /* Bytes that may be read at `from`, as far as anybody knows. */

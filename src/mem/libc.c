@@ -34,21 +34,21 @@ static inline void *copy_checked(void *to, const void *from, size_t n, struct me
 {
     if (mem_check_passes(to, from, n) && likely(!mem_may_overlap(to, from, n)))
         return mem_move(to, from, n);
-    return mem_check.memcpy_or(to, from, n, copy_judged, call.in, call.caller);
+    return mem_check.memcpy_or(to, from, n, call.in, call.caller, copy_judged);
 }
 
 static inline void *move_checked(void *to, const void *from, size_t n, struct mem_call call)
 {
     if (mem_check_passes(to, from, n))
         return mem_move(to, from, n);
-    return mem_check.memmove_or(to, from, n, move_judged, call.in, call.caller);
+    return mem_check.memmove_or(to, from, n, call.in, call.caller, move_judged);
 }
 
 static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call)
 {
     if (mem_check_passes(to, to, n))
         return mem_set(to, c, n);
-    return mem_check.memset_or(to, c, n, fill_judged, call.in, call.caller);
+    return mem_check.memset_or(to, c, n, call.in, call.caller, fill_judged);
 }
 
 static NOINLINE void *copy(void *to, const void *from, size_t n, struct mem_call call)

@@ -23,9 +23,6 @@
  * thread, signals: any. errno untouched. source: memmove, C17 7.24.2.2. */
 void *mem_move(void *to, const void *from, size_t n);
 
-/* The same. returns: the end of the copy, `to` + `n`. source: mempcpy, a GNU extension. */
-void *mem_move_to_end(void *to, const void *from, size_t n);
-
 /* Write the low eight bits of `c` into `n` bytes at `to`. returns: `to`.
  * thread, signals: any. errno untouched. source: memset, C17 7.24.6.1. */
 void *mem_set(void *to, int c, size_t n);

@@ -65,17 +65,13 @@ void *mem_move_wide(byte *to, const byte *from, size_t n, void *result)
     return result;
 }
 
-static inline void *move_any(byte *to, const byte *from, size_t n, void *result)
+void *mem_move(void *to, const void *from, size_t n)
 {
     if (!short_is_right())
-        return move_narrow(to, from, n, result);
+        return move_narrow(to, from, n, to);
     if (unlikely(n >= SMALL_END))
-        return move_more(to, from, n, result);
+        return move_more(to, from, n, to);
     if (likely(small_is_right_at(to, SMALL_LINES) && small_is_right_at(from, SMALL_LINES)))
-        return move_small(to, from, n, result);
-    return move_to_64(to, from, n, result);
+        return move_small(to, from, n, to);
+    return move_to_64(to, from, n, to);
 }
-
-void *mem_move(void *to, const void *from, size_t n) { return move_any(to, from, n, to); }
-
-void *mem_move_to_end(void *to, const void *from, size_t n) { return move_any(to, from, n, (byte *)to + n); }

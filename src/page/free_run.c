@@ -82,7 +82,7 @@ static struct neighbour free_after(granule_index index, enum run_state state)
 {
     struct neighbour found = {0};
 
-    if (page_offset(page_address(index)) >> 4 < load_relaxed(&page_ground.end16)) {
+    if (page_holds(page_offset(page_address(index)))) {
         const struct free_run *const run = run_at(index);
         if (line_kind(&run->line) == GRANULE_FREE && run->line.state == state)
             found = (struct neighbour){index, run->length};

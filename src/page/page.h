@@ -22,7 +22,8 @@
 
 struct page_ground {
     uintptr_t base;          /* of the heap range */
-    _Atomic uintptr_t end16; /* bytes of the range / 16; 0 before the first growth */
+    _Atomic uintptr_t end;   /* bytes of the range; 0 before the first growth */
+    _Atomic uintptr_t end16; /* the same / 16: one comparison for what has to be aligned, too */
     char *table;             /* lines */
     uint64_t link_secret;    /* links in free blocks are stored xor this */
     uint64_t key_secret;     /* the key word of a free block is its address xor this */
@@ -90,7 +91,7 @@ ALWAYS_INLINE bool page_holds_block(uintptr_t offset)
 }
 
 /* Whether `offset` lies in the heap range, aligned or not. */
-static inline bool page_holds(uintptr_t offset) { return (offset >> 4) < load_relaxed(&page_ground.end16); }
+static inline bool page_holds(uintptr_t offset) { return offset < load_hot(uintptr_t, &page_ground.end); }
 
 /* The line of the granule at `offset`, which lies in the heap range. */
 ALWAYS_INLINE void *page_line(uintptr_t offset) { return page_ground.table + (offset >> GRANULE_SHIFT << LINE_SHIFT); }
@@ -107,11 +108,20 @@ static inline void *page_address(granule_index index)
     return (void *)(page_ground.base + ((size_t)index.i << GRANULE_SHIFT));
 }
 
+/* The heap range has `bytes` bytes from now on.
+ * release: publishes base and table, and that the table's lines for the new ground are mapped; pairs with the acquire
+ * in page_granule_end(), and with the hand-over of a block. */
+static inline void page_set_end(size_t bytes)
+{
+    store_release(&page_ground.end, bytes);
+    store_release(&page_ground.end16, bytes >> 4);
+}
+
 /* One beyond the last granule of the heap range: 0 while there is none. */
 static inline granule_index page_granule_end(void)
 {
-    /* acquire: whoever walks the table may have been handed nothing yet; pairs with the releases where it is set. */
-    return (granule_index){(uint32_t)(load_acquire(&page_ground.end16) >> (GRANULE_SHIFT - 4))};
+    /* acquire: whoever walks the table may have been handed nothing yet; pairs with the release in page_set_end(). */
+    return (granule_index){(uint32_t)(load_acquire(&page_ground.end) >> GRANULE_SHIFT)};
 }
 
 /* First granule of the run that `index` lies in: the nearest line before it that is not NONE. For error paths: it
@@ -220,8 +230,8 @@ extern struct page_huge_span page_huge_span __attribute__((visibility("hidden"))
 static inline bool page_huge_may_hold(const void *address)
 {
     /* relaxed: whoever was handed a block was handed the span before it. */
-    return (uintptr_t)address < load_relaxed(&page_huge_span.end) &&
-           (uintptr_t)address >= load_relaxed(&page_huge_span.start);
+    return (uintptr_t)address < load_hot(uintptr_t, &page_huge_span.end) &&
+           (uintptr_t)address >= load_hot(uintptr_t, &page_huge_span.start);
 }
 
 /* End the live block at `block`. Its address range stays ours for a while, without access.

@@ -219,9 +219,7 @@ granule_count page_ground_grow(granule_count wanted, granule_count *hole)
             return (granule_count){0};
         step = step / 2 > least ? round_up(step / 2, GRANULE_BYTES) : least;
     }
-    /* release: the table's lines for the new ground are mapped; pairs with the acquire in page_granule_end(), and with
-     * the hand-over of a block. */
-    store_release(&page_ground.end16, page_heap_range.mapped >> 4);
+    page_set_end(page_heap_range.mapped);
     return (granule_count){(uint32_t)(step >> GRANULE_SHIFT)};
 }
 

@@ -311,8 +311,7 @@ static bool open_ground(void)
         return false; /* not started: a signal handler interrupted the start itself */
     const uint32_t granules = (uint32_t)(page_heap_range.mapped >> GRANULE_SHIFT);
 
-    /* release: publishes base and table; pairs with the acquire in page_granule_end(). */
-    store_release(&page_ground.end16, page_heap_range.mapped >> 4);
+    page_set_end(page_heap_range.mapped);
     line_set_kind(&run_at(NO_GRANULE)->line, GRANULE_HOLE);
     free_run_enter((granule_index){1}, (granule_count){granules - 1}, CLEAN, 0);
     return true;
@@ -445,7 +444,7 @@ bool page_extend(granule_index first, granule_count count, granule_count wanted)
 
     if (!come_in())
         return false;
-    if (page_offset(page_address(next)) >> 4 < load_relaxed(&page_ground.end16)) {
+    if (page_holds(page_offset(page_address(next)))) {
         const struct free_run *const run = run_at(next);
         fits = line_kind(&run->line) == GRANULE_FREE && run->length.n >= more.n &&
                (run->line.state == DIRTY || make_room(granule_bytes(more)));

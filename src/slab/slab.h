@@ -87,6 +87,17 @@ ALWAYS_INLINE bool slab_is_start(const struct slab *slab, size_t offset)
     return offset * slab->reciprocal < slab->reciprocal;
 }
 
+/* Whether `bytes` bytes at `offset`, at least one, end in the block that they begin in. Exact, as above: `offset`, less
+ * the start of its block, and one byte less than `bytes`, each times ceil(2^64 / n), reach 2^64 together where they
+ * reach n. */
+ALWAYS_INLINE bool slab_has_room(const struct slab *slab, size_t offset, size_t bytes)
+{
+    uint64_t sum;
+
+    return bytes <= slab->block_bytes &&
+           !__builtin_add_overflow(offset * slab->reciprocal, (bytes - 1) * slab->reciprocal, &sum);
+}
+
 static inline struct slab *slab_at(granule_index first) { return page_line_at(first); }
 
 static inline uintptr_t slab_address(const struct slab *slab) { return (uintptr_t)page_address(page_index_of(slab)); }
@@ -136,12 +147,15 @@ static inline bool slab_is_released(const struct slab *slab, size_t offset)
     return (pages & ((2u << high) - (1u << low))) != 0;
 }
 
-/* Whether a block of `slab` starts at `address` that is carved and not released. */
+/* Whether a block of `slab` starts at `offset` that is carved and not released. */
+static inline bool slab_has_block_at(const struct slab *slab, uintptr_t offset)
+{
+    return offset < load_hot(uint32_t, &slab->carved) && slab_is_start(slab, offset) && !slab_is_released(slab, offset);
+}
+
 static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
 {
-    const uintptr_t offset = address - slab_address(slab);
-
-    return offset < load_relaxed(&slab->carved) && slab_is_start(slab, offset) && !slab_is_released(slab, offset);
+    return slab_has_block_at(slab, address - slab_address(slab));
 }
 
 static inline uint32_t slab_carved_blocks(const struct slab *slab)
@@ -198,18 +212,22 @@ static inline struct slab *slab_of_line(struct line *line)
     return (struct slab *)first;
 }
 
-/* The same for any granule at any moment: NULL when it belongs to no slab. `*back`: how many granules lie before it. */
-ALWAYS_INLINE struct slab *slab_around(struct line *line, size_t *back)
+/* The same for any granule at any moment. `*offset`: in the granule, and then in the slab. returns: false when the
+ * granule belongs to no slab. */
+ALWAYS_INLINE bool slab_around(const struct line *line, const struct slab **slab, size_t *offset)
 {
-    const enum granule_kind kind = line_kind(line);
+    *slab = (const struct slab *)line;
+    if (likely(load_hot(uint8_t, &line->kind) == GRANULE_SLAB))
+        return true;
+    if (unlikely(line_kind(line) != GRANULE_SLAB_REST))
+        return false;
+    /* That is `granules`, read once: it may be no slab any more. */
+    size_t back = (size_t)load_relaxed(&line->released) << LINE_SHIFT;
 
-    *back = 0;
-    if (likely(kind == GRANULE_SLAB))
-        return (struct slab *)line;
-    if (unlikely(kind != GRANULE_SLAB_REST))
-        return NULL;
-    *back = load_relaxed(&line->released); /* that is `granules`, read once: what was a slab may be no more */
-    return likely(*back <= page_index_of(line).i) ? (struct slab *)line - *back : NULL;
+    *slab = (const struct slab *)((const char *)line - back);
+    __asm__("" : "+r"(back)); /* shifted on, not anew: where registers are short, one more costs all calls */
+    *offset += back << (GRANULE_SHIFT - LINE_SHIFT);
+    return likely((const char *)*slab >= page_ground.table);
 }
 
 /* Make a slab of `class` in the run at `first`, as long as the class wants it. Nothing is carved, nobody owns it. */

@@ -138,12 +138,12 @@ TEST(what_leaves_a_block_is_handed_on_untouched)
         const size_t usable = malloc_usable_size(block);
         unsigned char *const last = block + usable - 1;
         *last = 1;
-        check_handed_on(ashlar_memcpy_or(last, byte, 2, take_copy, "here", global), last, byte, 2);
-        check_handed_on(ashlar_memmove_or(last, byte, 2, take_copy, "here", global), last, byte, 2);
-        check_handed_on(ashlar_memcpy_or(byte, last, 2, take_copy, "here", global), byte, last, 2);
-        check_handed_on(ashlar_memmove_or(block, global, usable + 1, take_copy, "here", global), block, global,
+        check_handed_on(ashlar_memcpy_or(last, byte, 2, "here", global, take_copy), last, byte, 2);
+        check_handed_on(ashlar_memmove_or(last, byte, 2, "here", global, take_copy), last, byte, 2);
+        check_handed_on(ashlar_memcpy_or(byte, last, 2, "here", global, take_copy), byte, last, 2);
+        check_handed_on(ashlar_memmove_or(block, global, usable + 1, "here", global, take_copy), block, global,
                         usable + 1);
-        check_handed_on(ashlar_memset_or(last, 9, 2, take_fill, "here", global), last, NULL, 2);
+        check_handed_on(ashlar_memset_or(last, 9, 2, "here", global, take_fill), last, NULL, 2);
         CHECK_EQ(handed_on.c, 9);
         CHECK(*last == 1 && byte[0] == 7);
         free(block);
@@ -159,13 +159,13 @@ TEST(what_stays_in_blocks_or_in_memory_of_others_is_done)
         unsigned char *const from = malloc(bytes), *const to = malloc(bytes);
         const size_t usable = malloc_usable_size(to);
         fill(from, usable, bytes);
-        CHECK(ashlar_memmove_or(to, from, usable, take_copy, "here", global) == to && is_filled(to, usable, bytes));
-        CHECK(ashlar_memset_or(to, 0, usable, take_fill, "here", global) == to && to[usable - 1] == 0);
+        CHECK(ashlar_memmove_or(to, from, usable, "here", global, take_copy) == to && is_filled(to, usable, bytes));
+        CHECK(ashlar_memset_or(to, 0, usable, "here", global, take_fill) == to && to[usable - 1] == 0);
         /* One byte less, and the two do not even touch. */
-        CHECK(ashlar_memcpy_or(to + 1, from + 1, usable - 1, take_copy, "here", global) == to + 1);
+        CHECK(ashlar_memcpy_or(to + 1, from + 1, usable - 1, "here", global, take_copy) == to + 1);
         CHECK(memcmp(to + 1, from + 1, usable - 1) == 0);
-        CHECK(ashlar_memcpy_or(local, from, bytes < 64 ? bytes : 64, take_copy, "here", global) == local);
-        CHECK(ashlar_memcpy_or(to, from, 0, take_copy, "here", global) == to);
+        CHECK(ashlar_memcpy_or(local, from, bytes < 64 ? bytes : 64, "here", global, take_copy) == local);
+        CHECK(ashlar_memcpy_or(to, from, 0, "here", global, take_copy) == to);
         free(from);
         free(to);
     }
@@ -175,10 +175,10 @@ TEST(what_stays_in_blocks_or_in_memory_of_others_is_done)
 TEST(ranges_of_memcpy_that_overlap_are_handed_on)
 {
     unsigned char *const block = malloc(100);
-    check_handed_on(ashlar_memcpy_or(block + 1, block, 20, take_copy, "here", global), block + 1, block, 20);
-    check_handed_on(ashlar_memcpy_or(block, block + 19, 20, take_copy, "here", global), block, block + 19, 20);
-    CHECK(ashlar_memmove_or(block, block + 19, 20, take_copy, "here", global) == block);
-    CHECK(ashlar_memcpy_or(block + 20, block, 20, take_copy, "here", global) == block + 20);
+    check_handed_on(ashlar_memcpy_or(block + 1, block, 20, "here", global, take_copy), block + 1, block, 20);
+    check_handed_on(ashlar_memcpy_or(block, block + 19, 20, "here", global, take_copy), block, block + 19, 20);
+    CHECK(ashlar_memmove_or(block, block + 19, 20, "here", global, take_copy) == block);
+    CHECK(ashlar_memcpy_or(block + 20, block, 20, "here", global, take_copy) == block + 20);
     CHECK_EQ(handed_on.calls, 0);
     free(block);
 }
@@ -261,7 +261,7 @@ TEST(what_lies_behind_a_large_block_is_unused)
         CHECK_EQ(ashlar_bytes_left((void *)beyond[i]), 0);
         check_place((void *)beyond[i], ASHLAR_PLACE_UNUSED, NULL, 0);
         CHECK_EQ(ashlar_memset_checked((void *)beyond[i], SIZE_MAX, 7, 1), ERANGE);
-        check_handed_on(ashlar_memset_or((void *)beyond[i], 7, 1, take_fill, "here", global), (void *)beyond[i], NULL,
+        check_handed_on(ashlar_memset_or((void *)beyond[i], 7, 1, "here", global, take_fill), (void *)beyond[i], NULL,
                         1);
     }
     free(block);
@@ -286,7 +286,7 @@ TEST(blocks_beside_released_pages_are_known_and_what_was_released_is_nobodys)
             CHECK_EQ(ashlar_bytes_left(blocks[i] + 7), usable - 7);
         else if (ashlar_bytes_left(blocks[i]) == 0) {
             released++;
-            check_handed_on(ashlar_memcpy_or(blocks[i], &byte, 1, take_copy, "here", global), blocks[i], &byte, 1);
+            check_handed_on(ashlar_memcpy_or(blocks[i], &byte, 1, "here", global, take_copy), blocks[i], &byte, 1);
         }
     CHECK(released > 0);
     for (size_t i = 0; i < BLOCKS; i += KEPT_EACH)
@@ -308,7 +308,7 @@ TEST(huge_blocks_above_and_below_all_others_are_known)
     for (size_t i = 0; i < COUNT(blocks); i++) {
         unsigned char *const last = blocks[i] + malloc_usable_size(blocks[i]) - 1;
         CHECK_EQ(ashlar_bytes_left(last), 1);
-        check_handed_on(ashlar_memset_or(last, 9, 2, take_fill, "here", global), last, NULL, 2);
+        check_handed_on(ashlar_memset_or(last, 9, 2, "here", global, take_fill), last, NULL, 2);
     }
     for (size_t i = 0; i < COUNT(blocks); i++)
         free(blocks[i]);

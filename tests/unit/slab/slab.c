@@ -18,7 +18,7 @@ static struct slab *start(int class)
     page_ground.link_secret = test_random();
     page_ground.key_secret = test_random() | 1;
     page_ground.page_bytes = 4096;
-    store_relaxed(&page_ground.end16, sizeof range >> 4);
+    page_set_end(sizeof range);
     return slab_start((granule_index){FIRST}, (class_id){(uint8_t) class});
 }
 

@@ -51,19 +51,27 @@ static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call
     return mem_check.memset_or(to, c, n, call.in, call.caller, fill_judged);
 }
 
+/* Up to 64 bytes, unchecked, come here where the shorter way is not right: so it is not asked for again. */
+static inline void *move(void *to, const void *from, size_t n)
+{
+    return likely(n < SMALL_END) ? move_to_64(to, from, n, to) : mem_move(to, from, n);
+}
+
 static NOINLINE void *copy(void *to, const void *from, size_t n, struct mem_call call)
 {
-    return mem_check_is_on() ? copy_checked(to, from, n, call) : mem_move(to, from, n);
+    return mem_check_is_on() ? copy_checked(to, from, n, call) : move(to, from, n);
 }
 
 static NOINLINE void *copy_any(void *to, const void *from, size_t n, struct mem_call call)
 {
-    return mem_check_is_on() ? move_checked(to, from, n, call) : mem_move(to, from, n);
+    return mem_check_is_on() ? move_checked(to, from, n, call) : move(to, from, n);
 }
 
 static NOINLINE void *fill(void *to, int c, size_t n, struct mem_call call)
 {
-    return mem_check_is_on() ? fill_checked(to, c, n, call) : mem_set(to, c, n);
+    if (mem_check_is_on())
+        return fill_checked(to, c, n, call);
+    return likely(n < SMALL_END) ? mem_set_narrow(to, c, n) : mem_set(to, c, n);
 }
 
 static NOINLINE void *copy_to_end(void *to, const void *from, size_t n, struct mem_call call)

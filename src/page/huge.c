@@ -65,14 +65,16 @@ PEEKS static struct page_huge shown(const struct page_huge *record)
     return seen;
 }
 
-/* The record that `address` lies in, or NULL. */
-PEEKS static struct page_huge *record_of(uintptr_t address)
+/* The record at `position` less one, if `address` lies in it, or NULL. */
+PEEKS static struct page_huge *record_before(size_t position, uintptr_t address)
 {
-    const size_t position = records_up_to(address);
     struct page_huge *const record = position > 0 ? &table()[position - 1] : NULL;
 
     return record != NULL && address - record->start < record->bytes ? record : NULL;
 }
+
+/* The record that `address` lies in, or NULL. */
+static struct page_huge *record_of(uintptr_t address) { return record_before(records_up_to(address), address); }
 
 /* Make room for one more record. */
 static bool table_has_room(void)
@@ -263,6 +265,19 @@ struct page_huge page_huge_find(const void *address)
     return found;
 }
 
+/* records_up_to(), as it was for the address that this thread asked about before, if it is right for this one, too: of
+ * a stack between two huge blocks it is asked with each copy. */
+PEEKS static size_t records_up_to_again(uintptr_t address)
+{
+    static __thread size_t asked __attribute__((tls_model("initial-exec")));
+    const size_t position = asked;
+
+    if (position <= huge.count && (position == 0 || table()[position - 1].start <= address) &&
+        (position == huge.count || table()[position].start > address))
+        return position;
+    return asked = records_up_to(address);
+}
+
 PEEKS struct page_huge page_huge_peek(const void *address)
 {
     /* acquire: the table is read after the number; pairs with the release in end_change(). */
@@ -271,7 +286,7 @@ PEEKS struct page_huge page_huge_peek(const void *address)
 
     if (huge.count == 0 || before % 2 != 0)
         return found;
-    const struct page_huge *const record = record_of((uintptr_t)address);
+    const struct page_huge *const record = record_before(records_up_to_again((uintptr_t)address), (uintptr_t)address);
     if (record != NULL)
         found = shown(record);
     /* acquire: the number is read again after the table; pairs with the fence in begin_change(). */

@@ -119,6 +119,30 @@ TEST(thousands_of_blocks_stay_findable_as_the_table_moves)
     check_live(0, 0);
 }
 
+/* At the places around all that is, and was, in the table: first, last, and just beyond. */
+TEST(what_is_peeked_is_what_is_found_whatever_was_asked_before)
+{
+    enum { MOST = 40, STEPS = 2000 };
+    static char *blocks[MOST];
+
+    begin();
+    for (int step = 0; step < STEPS; step++) {
+        char **const block = &blocks[test_random() % MOST];
+        if (*block == NULL)
+            *block = take(4096 * (1 + test_random() % 8));
+        else if (test_random() % 2 == 0)
+            CHECK_EQ(page_huge_give(*block).state, HUGE_LIVE), *block = NULL;
+        for (int asked = 0; asked < 8; asked++) {
+            const char *const near = blocks[test_random() % MOST];
+            const char *const address = near + (ptrdiff_t)(test_random() % 24 - 8) * 4096 - (ptrdiff_t)(asked & 1);
+            const struct page_huge found = page_huge_find(address), peeked = page_huge_peek(address);
+            CHECK_EQ(peeked.state, found.state);
+            CHECK_EQ(peeked.start, found.start);
+            CHECK_EQ(peeked.bytes, found.bytes);
+        }
+    }
+}
+
 /* ---- Freed blocks ------------------------------------------------------------------------------------------------- */
 
 TEST(a_freed_block_keeps_its_place_but_no_memory_and_a_second_free_is_told)

@@ -24,7 +24,7 @@ static volatile sig_atomic_t arrived;           /* signals meanwhile */
 static volatile sig_atomic_t arrived_in_string; /* of them, those that found the string instruction half done */
 
 #if defined(__x86_64__)
-enum { DIRECTION = 0x400 };
+enum { DIRECTION = 0x400, HAS_STRING_INSTRUCTION = true };
 
 static void look_at_interrupted(const ucontext_t *context)
 {
@@ -38,6 +38,8 @@ static void look_at_interrupted(const ucontext_t *context)
         arrived_in_string++;
 }
 #else
+enum { HAS_STRING_INSTRUCTION = false };
+
 static void look_at_interrupted(const ucontext_t *context) { (void)context; }
 #endif
 
@@ -107,7 +109,7 @@ static bool is_repeated(const struct interrupted *test)
 {
     const struct mem_range range = test->work->fills ? test->way->limits.set_rep : test->way->limits.copy_rep;
 
-    return range.most > ROOM && test->work->distance <= 0;
+    return HAS_STRING_INSTRUCTION && range.most > ROOM && test->work->distance <= 0;
 }
 
 /* libc judges here: it has its own functions, which are not under test. */

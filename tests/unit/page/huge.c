@@ -133,8 +133,8 @@ TEST(what_is_peeked_is_what_is_found_whatever_was_asked_before)
         else if (test_random() % 2 == 0)
             CHECK_EQ(page_huge_give(*block).state, HUGE_LIVE), *block = NULL;
         for (int asked = 0; asked < 8; asked++) {
-            const char *const near = blocks[test_random() % MOST];
-            const char *const address = near + (ptrdiff_t)(test_random() % 24 - 8) * 4096 - (ptrdiff_t)(asked & 1);
+            const uintptr_t near = (uintptr_t)blocks[test_random() % MOST];
+            const void *const address = (const void *)(near + (test_random() % 24 - 8) * 4096 - (asked & 1));
             const struct page_huge found = page_huge_find(address), peeked = page_huge_peek(address);
             CHECK_EQ(peeked.state, found.state);
             CHECK_EQ(peeked.start, found.start);

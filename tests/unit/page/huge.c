@@ -128,10 +128,12 @@ TEST(what_is_peeked_is_what_is_found_whatever_was_asked_before)
     begin();
     for (int step = 0; step < STEPS; step++) {
         char **const block = &blocks[test_random() % MOST];
-        if (*block == NULL)
+        if (*block == NULL) {
             *block = take(4096 * (1 + test_random() % 8));
-        else if (test_random() % 2 == 0)
-            CHECK_EQ(page_huge_give(*block).state, HUGE_LIVE), *block = NULL;
+        } else if (test_random() % 2 == 0) {
+            CHECK_EQ(page_huge_give(*block).state, HUGE_LIVE);
+            *block = NULL;
+        }
         for (int asked = 0; asked < 8; asked++) {
             const uintptr_t near = (uintptr_t)blocks[test_random() % MOST];
             const void *const address = (const void *)(near + (test_random() % 24 - 8) * 4096 - (asked & 1));

@@ -248,6 +248,27 @@ TEST(ground_without_blocks_is_unused)
     check_place((void *)(address + 500000), ASHLAR_PLACE_UNUSED, NULL, 0);
 }
 
+/* Behind the blocks of a slab that there are, up to its end. */
+TEST(what_is_not_carved_yet_is_unused)
+{
+    enum { GRANULE = 64 * KIB };
+    unsigned char *const block = malloc(3000);
+    const size_t usable = malloc_usable_size(block);
+    unsigned char byte = 1, *at = block;
+    struct ashlar_place place;
+    do {
+        at += usable;
+        ashlar_place_of(at, &place);
+    } while (place.kind == ASHLAR_PLACE_BLOCK || place.kind == ASHLAR_PLACE_FREED);
+    CHECK_EQ((uintptr_t)at / GRANULE, (uintptr_t)block / GRANULE);
+    check_place(at, ASHLAR_PLACE_UNUSED, NULL, 0);
+    CHECK_EQ(ashlar_bytes_left(at), 0);
+    check_handed_on(ashlar_memset_or(at, 7, 1, "here", global, take_fill), at, NULL, 1);
+    check_handed_on(ashlar_memcpy_or(at, &byte, 1, "here", global, take_copy), at, &byte, 1);
+    check_handed_on(ashlar_memmove_or(&byte, at, 1, "here", global, take_copy), &byte, at, 1);
+    free(block);
+}
+
 /* A large block has granules of its own, and may leave a part of the last one unused. */
 TEST(what_lies_behind_a_large_block_is_unused)
 {

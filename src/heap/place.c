@@ -76,6 +76,9 @@ static struct heap_place place_elsewhere(const void *address)
 {
     static const enum heap_place_kind kinds[] = {
         [HUGE_UNKNOWN] = PLACE_UNKNOWN, [HUGE_LIVE] = PLACE_LARGE, [HUGE_FREED] = PLACE_FREED};
+
+    if (!page_huge_may_hold(address))
+        return (struct heap_place){0};
     const struct page_huge found = page_huge_peek(address);
 
     return (struct heap_place){kinds[found.state], found.start, found.bytes};

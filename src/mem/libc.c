@@ -51,7 +51,7 @@ static inline void *fill_checked(void *to, int c, size_t n, struct mem_call call
     return mem_check.memset_or(to, c, n, call.in, call.caller, fill_judged);
 }
 
-/* Up to 64 bytes, unchecked, come here where the shorter way is not right: so it is not asked for again. */
+/* Up to 64 bytes, unchecked, come here where the shorter way is not right (see below): so it is not asked for again. */
 static inline void *move(void *to, const void *from, size_t n)
 {
     return likely(n < SMALL_END) ? move_to_64(to, from, n, to) : mem_move(to, from, n);
@@ -79,7 +79,7 @@ static NOINLINE void *copy_to_end(void *to, const void *from, size_t n, struct m
     return (byte *)copy(to, from, n, call) + n;
 }
 
-/* ---- The busy ones ----------------------------------------------------------------------------------------------------- */
+/* ---- At once --------------------------------------------------------------------------------------------------------------- */
 
 /* Another thread's constructor may set the words of mem_check between two of these questions: so each answer is right
  * by itself, whatever the others were. */
@@ -95,6 +95,18 @@ ALWAYS_INLINE void *copy_at_once(void *to, const void *from, size_t n, void *res
     return otherwise(to, from, n, MEM_CALL(in)); /* here: not before it is asked for */
 }
 
+/* The same of a fill. */
+ALWAYS_INLINE void *fill_at_once(void *to, int c, size_t n, const char *in)
+{
+    if (likely(n < SMALL_END) && likely(mem_check_lets_small(to)))
+        return set_small(to, c, n);
+    if (likely(n >= SMALL_END) && likely(mem_check_lets_more(n)))
+        return set_more(to, c, n);
+    return fill(to, c, n, MEM_CALL(in));
+}
+
+/* ---- Bytes ----------------------------------------------------------------------------------------------------------------- */
+
 /* Old programs have memcpy where ranges overlap, and compilers copy objects onto themselves: so it is memmove. */
 EXPORT void *memcpy(void *to, const void *from, size_t n) { return copy_at_once(to, from, n, to, copy, "memcpy"); }
 
@@ -108,73 +120,64 @@ EXPORT void *mempcpy(void *to, const void *from, size_t n)
     return copy_at_once(to, from, n, (byte *)to + n, copy_to_end, "mempcpy");
 }
 
-EXPORT void *memset(void *to, int c, size_t n)
-{
-    if (likely(n < SMALL_END) && likely(mem_check_lets_small(to)))
-        return set_small(to, c, n);
-    if (likely(n >= SMALL_END) && likely(mem_check_lets_more(n)))
-        return set_more(to, c, n);
-    return fill(to, c, n, MEM_CALL("memset"));
-}
+EXPORT void *memset(void *to, int c, size_t n) { return fill_at_once(to, c, n, "memset"); }
 
 extern __typeof__(mempcpy) __mempcpy __attribute__((alias("mempcpy"), visibility("default")));
 
-/* ---- The others ---------------------------------------------------------------------------------------------------------- */
-
-EXPORT void bzero(void *to, size_t n) { (void)fill(to, 0, n, MEM_CALL("bzero")); }
+EXPORT void bzero(void *to, size_t n) { (void)fill_at_once(to, 0, n, "bzero"); }
 
 extern __typeof__(bzero) __bzero __attribute__((alias("bzero"), visibility("default")));
 
-EXPORT void bcopy(const void *from, void *to, size_t n) { (void)copy_any(to, from, n, MEM_CALL("bcopy")); }
+EXPORT void bcopy(const void *from, void *to, size_t n) { (void)copy_at_once(to, from, n, to, copy_any, "bcopy"); }
 
 /* The compiler does not see that nobody reads what is cleared: the pointer may be read here. */
-static void clear(void *to, size_t n, struct mem_call call)
+ALWAYS_INLINE void clear(void *to, size_t n, const char *in)
 {
-    (void)fill(to, 0, n, call);
+    (void)fill_at_once(to, 0, n, in);
     __asm__ volatile("" : : "r"(to) : "memory");
 }
 
-EXPORT void explicit_bzero(void *to, size_t n) { clear(to, n, MEM_CALL("explicit_bzero")); }
+EXPORT void explicit_bzero(void *to, size_t n) { clear(to, n, "explicit_bzero"); }
 
 EXPORT void *__memcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return copy(to, from, n, MEM_CALL("__memcpy_chk"));
+    return copy_at_once(to, from, n, to, copy, "__memcpy_chk");
 }
 
 EXPORT void *__memmove_chk(void *to, const void *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return copy_any(to, from, n, MEM_CALL("__memmove_chk"));
+    return copy_at_once(to, from, n, to, copy_any, "__memmove_chk");
 }
 
 EXPORT void *__mempcpy_chk(void *to, const void *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return copy_to_end(to, from, n, MEM_CALL("__mempcpy_chk"));
+    return copy_at_once(to, from, n, (byte *)to + n, copy_to_end, "__mempcpy_chk");
 }
 
 EXPORT void *__memset_chk(void *to, int c, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return fill(to, c, n, MEM_CALL("__memset_chk"));
+    return fill_at_once(to, c, n, "__memset_chk");
 }
 
 EXPORT void __explicit_bzero_chk(void *to, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    clear(to, n, MEM_CALL("__explicit_bzero_chk"));
+    clear(to, n, "__explicit_bzero_chk");
 }
 
 /* ---- Wide characters ------------------------------------------------------------------------------------------------------ */
 
 /* Few programs fill with wide characters that are not zero: four bytes at a time will do. */
-static wchar_t *fill_wide(wchar_t *to, wchar_t c, size_t n, struct mem_call call)
+ALWAYS_INLINE wchar_t *fill_wide(wchar_t *to, wchar_t c, size_t n, const char *in)
 {
     if (c == 0)
-        return fill(to, 0, wide_bytes(n), call);
+        return fill_at_once(to, 0, wide_bytes(n), in);
     if (mem_check_is_on())
-        mem_check_write(to, wide_bytes(n), call);
+        mem_check_write(to, wide_bytes(n), MEM_CALL(in));
     fault_if_negative((byte *)to, wide_bytes(n));
     for (size_t i = 0; i < n; i++)
         to[i] = c;
@@ -183,41 +186,41 @@ static wchar_t *fill_wide(wchar_t *to, wchar_t c, size_t n, struct mem_call call
 
 EXPORT wchar_t *wmemcpy(wchar_t *to, const wchar_t *from, size_t n)
 {
-    return copy(to, from, wide_bytes(n), MEM_CALL("wmemcpy"));
+    return copy_at_once(to, from, wide_bytes(n), to, copy, "wmemcpy");
 }
 
 EXPORT wchar_t *wmemmove(wchar_t *to, const wchar_t *from, size_t n)
 {
-    return copy_any(to, from, wide_bytes(n), MEM_CALL("wmemmove"));
+    return copy_at_once(to, from, wide_bytes(n), to, copy_any, "wmemmove");
 }
 
 EXPORT wchar_t *wmempcpy(wchar_t *to, const wchar_t *from, size_t n)
 {
-    return (wchar_t *)copy(to, from, wide_bytes(n), MEM_CALL("wmempcpy")) + n;
+    return copy_at_once(to, from, wide_bytes(n), to + n, copy_to_end, "wmempcpy");
 }
 
-EXPORT wchar_t *wmemset(wchar_t *to, wchar_t c, size_t n) { return fill_wide(to, c, n, MEM_CALL("wmemset")); }
+EXPORT wchar_t *wmemset(wchar_t *to, wchar_t c, size_t n) { return fill_wide(to, c, n, "wmemset"); }
 
 EXPORT wchar_t *__wmemcpy_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return copy(to, from, wide_bytes(n), MEM_CALL("__wmemcpy_chk"));
+    return copy_at_once(to, from, wide_bytes(n), to, copy, "__wmemcpy_chk");
 }
 
 EXPORT wchar_t *__wmemmove_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return copy_any(to, from, wide_bytes(n), MEM_CALL("__wmemmove_chk"));
+    return copy_at_once(to, from, wide_bytes(n), to, copy_any, "__wmemmove_chk");
 }
 
 EXPORT wchar_t *__wmempcpy_chk(wchar_t *to, const wchar_t *from, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return (wchar_t *)copy(to, from, wide_bytes(n), MEM_CALL("__wmempcpy_chk")) + n;
+    return copy_at_once(to, from, wide_bytes(n), to + n, copy_to_end, "__wmempcpy_chk");
 }
 
 EXPORT wchar_t *__wmemset_chk(wchar_t *to, wchar_t c, size_t n, size_t room)
 {
     fail_if_above(n, room);
-    return fill_wide(to, c, n, MEM_CALL("__wmemset_chk"));
+    return fill_wide(to, c, n, "__wmemset_chk");
 }

@@ -265,17 +265,26 @@ struct page_huge page_huge_find(const void *address)
     return found;
 }
 
-/* records_up_to(), as it was for the address that this thread asked about before, if it is right for this one, too: of
- * a stack between two huge blocks it is asked with each copy. */
+/* Whether records_up_to() is `position` where there are `count` records. */
+PEEKS static bool is_position(size_t position, size_t count, uintptr_t address)
+{
+    return position <= count && (position == 0 || table()[position - 1].start <= address) &&
+           (position == count || table()[position].start > address);
+}
+
+/* records_up_to(), which is not searched for where one of the two that this thread asked for before is right: of target
+ * and source of a copy, one may lie in a huge block, or both on a stack between two of them, again and again. */
 PEEKS static size_t records_up_to_again(uintptr_t address)
 {
-    static __thread size_t asked __attribute__((tls_model("initial-exec")));
-    const size_t position = asked;
+    static __thread uint32_t asked[2] __attribute__((tls_model("initial-exec")));
+    /* Read once: others may be changing it, and the record behind the last may be the end of the mapping. */
+    const size_t count = *(const volatile size_t *)&huge.count;
 
-    if (position <= huge.count && (position == 0 || table()[position - 1].start <= address) &&
-        (position == huge.count || table()[position].start > address))
-        return position;
-    return asked = records_up_to(address);
+    for (int i = 0; i < 2; i++)
+        if (is_position(asked[i], count, address))
+            return asked[i];
+    asked[0] = asked[1];
+    return asked[1] = (uint32_t)records_up_to(address);
 }
 
 PEEKS struct page_huge page_huge_peek(const void *address)

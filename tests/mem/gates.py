@@ -21,7 +21,7 @@ AT_START = ("level.c", "start.c")  # they run once, when everything else works a
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
 # What keeps each compiler from seeing copies in loops, as in cmake/mem.cmake; the other one does not know the words.
 OWN_WORDS = {"gcc": ("-fno-tree-loop-distribute-patterns", "-fno-tree-loop-vectorize", "-fno-instrument-functions",
-                     "-fno-crossjumping"),
+                     "-fno-crossjumping", "-falign-jumps=64:16:8"),
              "clang": ("-fno-vectorize", "-fno-slp-vectorize")}
 
 

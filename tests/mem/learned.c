@@ -72,3 +72,16 @@ TEST(any_mixture_of_old_and_new_words_does)
             copy_and_fill(target + AROUND, source, n);
     }
 }
+
+#if defined(__x86_64__)
+
+TEST(no_vector_under_a_mask_reaches_into_the_next_page_or_begins_at_null)
+{
+    for (size_t at = 0; at < 3 * 4096; at++) {
+        const size_t place = at % 4096;
+        CHECK_EQ(small_is_right_at((const byte *)at, SMALL_LINES), place != 0 && place + 64 <= 4096);
+        CHECK(!small_is_right_at((const byte *)at, 0));
+    }
+}
+
+#endif

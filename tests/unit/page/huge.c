@@ -120,11 +120,12 @@ TEST(thousands_of_blocks_stay_findable_as_the_table_moves)
 }
 
 /* At the places around all that is, and was, in the table: first, last, and just beyond. */
-TEST(what_is_peeked_is_what_is_found_whatever_was_asked_before)
+static void peeking(const void *short_of_space)
 {
     enum { MOST = 40, STEPS = 2000 };
     static char *blocks[MOST];
 
+    fake_os.short_of_space = short_of_space != NULL; /* then nothing is kept, and the table gets shorter, too */
     begin();
     for (int step = 0; step < STEPS; step++) {
         char **const block = &blocks[test_random() % MOST];
@@ -143,6 +144,12 @@ TEST(what_is_peeked_is_what_is_found_whatever_was_asked_before)
             CHECK_EQ(peeked.bytes, found.bytes);
         }
     }
+}
+
+TESTS(kept_or_not)
+{
+    test_add(peeking, NULL, "what_is_peeked_is_what_is_found_whatever_was_asked_before");
+    test_add(peeking, "short", "what_is_peeked_is_what_is_found_where_nothing_is_kept");
 }
 
 /* ---- Freed blocks ------------------------------------------------------------------------------------------------- */

@@ -68,6 +68,22 @@ TEST(every_offset_in_every_slab_has_the_number_that_division_says)
     }
 }
 
+/* At each offset as many as are left, one more, and lengths that are anything. */
+TEST(as_many_bytes_have_room_as_a_block_has_left_and_not_one_more)
+{
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        const struct slab *const slab = start(class);
+        for (size_t offset = 0; offset < slab_bytes(slab); offset++) {
+            const size_t left = slab->block_bytes - offset % slab->block_bytes;
+            const size_t some = 1 + test_random() % (2 * (size_t)slab->block_bytes), any = test_random() | 1;
+            CHECK(slab_has_room(slab, offset, 1) && slab_has_room(slab, offset, left));
+            CHECK(!slab_has_room(slab, offset, left + 1) && !slab_has_room(slab, offset, SIZE_MAX));
+            CHECK_EQ(slab_has_room(slab, offset, some), some <= left);
+            CHECK_EQ(slab_has_room(slab, offset, any), any <= left);
+        }
+    }
+}
+
 TEST(only_carved_blocks_are_blocks)
 {
     for (int class = 0; class < CLASS_COUNT; class ++) {

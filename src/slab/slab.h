@@ -153,6 +153,7 @@ static inline bool slab_has_block_at(const struct slab *slab, uintptr_t offset)
     return offset < load_hot(uint32_t, &slab->carved) && slab_is_start(slab, offset) && !slab_is_released(slab, offset);
 }
 
+/* The same of an address. */
 static inline bool slab_has_block(const struct slab *slab, uintptr_t address)
 {
     return slab_has_block_at(slab, address - slab_address(slab));
